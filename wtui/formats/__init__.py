@@ -1,0 +1,104 @@
+"""Readers of weight files: each turns metadata into a `Catalogue` and reads no weights.
+
+A format is one module with two functions: `sniff(probe) -> bool`, which goes by content, and
+`catalogue(probe) -> Catalogue`, which raises nothing but `WtuiError`s of its own; whatever else a hostile file
+provokes in it leaves `open_catalogue` as a `FormatError`. The registry names modules by string, so that only the
+reader that is needed is imported.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+
+from wtui.errors import FormatError, UsageError, WtuiError
+from wtui.formats.probe import Probe
+
+if TYPE_CHECKING:
+    from wtui.model import Catalogue
+
+__all__ = ["FORMATS", "Format", "Probe", "open_catalogue"]
+
+
+class Reader(Protocol):
+    """What a format's module offers."""
+
+    def sniff(self, probe: Probe) -> bool:
+        """Whether the content is of this format."""
+
+    def catalogue(self, probe: Probe) -> Catalogue:
+        """Describe the content."""
+
+
+class Format(NamedTuple):
+    """A line of the registry: what `--format` calls it, its module, and by what it is worth asking first."""
+
+    name: str
+    module: str
+    magic: bytes = b""
+    suffixes: tuple[str, ...] = ()
+
+    def reader(self) -> Reader:
+        """The module, imported now."""
+        return cast("Reader", import_module(f"wtui.formats.{self.module}"))
+
+
+FORMATS: tuple[Format, ...] = (
+    Format("keras", "keras_zip", b"PK\3\4", (".keras",)),
+    Format("keras-h5", "keras_h5", b"\x89HDF\r\n\x1a\n", (".h5", ".hdf5", ".keras")),
+    Format("keras-sharded", "keras_sharded", b"{", (".json",)),
+    Format("hdf5", "hdf5_any", b"\x89HDF\r\n\x1a\n", (".h5", ".hdf5")),
+    Format("safetensors", "safetensors", b"", (".safetensors",)),
+    Format("safetensors-sharded", "safetensors_sharded", b"{", (".json",)),
+)
+"""Sorted: where two readers would take the same content, the one that understands more comes first."""
+
+
+def open_catalogue(path: str, format: str | None = None) -> Catalogue:
+    """Describe the model at `path` from its metadata; FormatError or StorageError if that is impossible.
+
+    `format` names a reader of FORMATS and skips sniffing.
+    """
+    probe = Probe(path)
+    try:
+        return _chosen(probe, format).reader().catalogue(probe)
+    except WtuiError:
+        raise
+    except (MemoryError, RecursionError) as error:
+        raise FormatError(f"its metadata is too large or too deep ({type(error).__name__})", path) from error
+    except Exception as error:
+        detail = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise FormatError(f"is damaged, or not what it seems ({detail[:200]})", path) from error
+    finally:
+        probe.close()
+
+
+def _chosen(probe: Probe, format: str | None) -> Format:
+    if format is not None:
+        for candidate in FORMATS:
+            if candidate.name == format:
+                return candidate
+        raise UsageError(f"unknown format {format!r}", hint="known: " + ", ".join(f.name for f in FORMATS))
+    likely = sorted(FORMATS, key=lambda f: -_likelihood(f, probe))
+    for candidate in likely:
+        if candidate.reader().sniff(probe):
+            return candidate
+    raise FormatError(*_unknown(probe))
+
+
+def _likelihood(format: Format, probe: Probe) -> int:
+    """How early to ask a reader; equal ones keep the registry's order."""
+    magic = bool(format.magic) and probe.head.startswith(format.magic)
+    return 2 * magic + (probe.suffix in format.suffixes)
+
+
+def _unknown(probe: Probe) -> tuple[str, str, str]:
+    """What to say of something that no reader takes."""
+    known = "wtui reads " + ", ".join(f.name for f in FORMATS)
+    if probe.is_folder:
+        return ("an empty folder" if not probe.names else "a folder without a model in it", probe.path, known)
+    if probe.file.size == 0:
+        return ("an empty file (0 bytes)", probe.path, "a download or a save that stopped?")
+    if probe.head.startswith(b"version https://git-lfs"):
+        return ("a Git LFS pointer, not the weights themselves", probe.path, "fetch them with `git lfs pull`")
+    return ("not a model file that wtui knows", probe.path, known)

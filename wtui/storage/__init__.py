@@ -1,0 +1,9 @@
+"""Bytes, wherever they lie: reads ranges, counts them, and knows nothing of what they mean.
+
+Everything is opened read-only. Whatever goes wrong leaves as a `StorageError`.
+"""
+
+from wtui.storage.files import Files, file_ref
+from wtui.storage.source import BytesSource, CachedSource, FileSource, Source, WindowSource
+
+__all__ = ["BytesSource", "CachedSource", "FileSource", "Files", "Source", "WindowSource", "file_ref"]

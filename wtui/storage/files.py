@@ -1,0 +1,72 @@
+"""The files of one catalogue, opened on first use and shared by all threads that read from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import Lock
+
+from wtui.errors import StorageError
+from wtui.model import FileRef, Member
+from wtui.storage.source import FileSource, Source
+
+__all__ = ["Files", "file_ref"]
+
+Opener = Callable[[FileRef], Source]
+
+
+def file_ref(source: FileSource, member: Member | None = None, size: int | None = None) -> FileRef:
+    """The identity of an open file: path, size, mtime and inode; of a member inflated to `size` bytes, if one is given."""
+    status = source.status
+    return FileRef(source.name, source.size if size is None else size, status.st_mtime_ns, status.st_ino, member)
+
+
+class Files:
+    """Sources for the files of a catalogue, by position; each is opened once, when something is first read from it."""
+
+    def __init__(self, refs: Sequence[FileRef], opener: Opener | None = None) -> None:
+        self._refs = refs
+        self._opener = opener or open_ref
+        self._sources: dict[int, Source] = {}
+        self._lock = Lock()
+
+    def __getitem__(self, number: int) -> Source:
+        """The source of file `number`; StorageError when it is gone or no longer the file that was described."""
+        source = self._sources.get(number)
+        if source is None:
+            with self._lock:
+                source = self._sources.get(number)
+                if source is None:
+                    source = self._sources[number] = self._opener(self._refs[number])
+        return source
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes asked from all files so far."""
+        return sum(s.bytes_read for s in self._sources.values())
+
+    @property
+    def requests(self) -> int:
+        """Reads made on all files so far."""
+        return sum(s.requests for s in self._sources.values())
+
+    def close(self) -> None:
+        """Close what was opened."""
+        with self._lock:
+            for source in self._sources.values():
+                source.close()
+            self._sources.clear()
+
+
+def open_ref(ref: FileRef) -> Source:
+    """Open the file that `ref` describes; StorageError if its size, mtime or inode say that it was replaced since."""
+    source = FileSource(ref.path)
+    status = source.status
+    changed = (status.st_mtime_ns, status.st_ino) != (ref.mtime_ns, ref.inode) and ref.mtime_ns
+    if changed or (ref.member is None and source.size != ref.size):
+        source.close()
+        raise StorageError("has changed since it was opened", ref.path, "open it again")
+    if ref.member is None:
+        return source
+    from wtui.storage.inflate import InflatedSource
+
+    return InflatedSource(source, ref.member, ref.size)
