@@ -1,0 +1,114 @@
+"""A model in several safetensors files: a Hugging Face folder, or its `model.safetensors.index.json`.
+
+The index only says which file holds which name; shapes and offsets come from every shard's own header.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from wtui.errors import FormatError, StorageError
+from wtui.formats.names import tree_from_names
+from wtui.formats.probe import Probe
+from wtui.formats.safetensors import read_header, tensor_entries
+from wtui.model import Catalogue, FileRef, LayerNode, Notice, TensorEntry
+from wtui.storage import file_ref
+
+__all__ = ["catalogue", "sniff"]
+
+INDEX_SUFFIX = ".safetensors.index.json"
+MAX_JSON = 64 << 20
+"""Bytes of an index or config.json that are read: the index of a million tensors is about this large."""
+
+
+def sniff(probe: Probe) -> bool:
+    """A folder with an index or with safetensors files, or an index file itself."""
+    if probe.is_folder:
+        return any(name.endswith((INDEX_SUFFIX, ".safetensors")) for name in probe.names)
+    return probe.path.endswith(INDEX_SUFFIX)
+
+
+def catalogue(probe: Probe) -> Catalogue:
+    """The union of the shards; whatever the index names and no shard holds, and the reverse, becomes a notice."""
+    index = _index_name(probe)
+    weight_map = _weight_map(probe, index) if index else {}
+    shards = sorted(set(weight_map.values())) if index else _loose_shards(probe)
+    tensors, files, warnings = _read_shards(probe, shards)
+    held = {t.name for t in tensors}
+    for name in weight_map:
+        if name not in held:
+            warnings.append(Notice(name, f"the index says it is in {weight_map[name]}, which does not hold it"))
+    for name in held - weight_map.keys() if index else ():
+        warnings.append(Notice(name, "a shard holds it, the index does not name it"))
+    config = _json(probe, "config.json")
+    classes = config.get("architectures") or [""]
+    name = os.path.basename(os.path.abspath(probe.path if probe.is_folder else os.path.dirname(probe.path)))
+    root = LayerNode(name, "", str(classes[0]), config)
+    ordered = tree_from_names(tensors, ".", root)
+    title = f"safetensors, {len(files)} shards" if len(files) != 1 else "safetensors"
+    return Catalogue(probe.path, title, files, ordered, root, {"config": config}, warnings)
+
+
+def _index_name(probe: Probe) -> str:
+    """The index file's name, `""` for a folder without one."""
+    if not probe.is_folder:
+        return os.path.basename(probe.path)
+    found = sorted(n for n in probe.names if n.endswith(INDEX_SUFFIX))
+    return next((n for n in found if n == "model" + INDEX_SUFFIX), found[0] if found else "")
+
+
+def _loose_shards(probe: Probe) -> list[str]:
+    """Safetensors files of a folder without an index."""
+    return sorted(n for n in probe.names if n.endswith(".safetensors"))
+
+
+def _weight_map(probe: Probe, index: str) -> dict[str, str]:
+    weights = _json(probe, index).get("weight_map")
+    if not isinstance(weights, dict) or not all(isinstance(v, str) for v in weights.values()):
+        raise FormatError("has no weight_map of tensor names to files", os.path.join(probe.path, index))
+    return weights
+
+
+def _read_shards(probe: Probe, shards: list[str]) -> tuple[list[TensorEntry], list[FileRef], list[Notice]]:
+    """Entries of all shards that can be read; the others become notices."""
+    tensors: list[TensorEntry] = []
+    files: list[FileRef] = []
+    warnings: list[Notice] = []
+    seen: set[str] = set()
+    for shard in shards:
+        path = probe.inside(shard)
+        try:
+            if path is None:
+                raise StorageError("is missing, or lies outside the folder", shard)
+            source = probe.open(path)
+            header, start = read_header(source)
+        except (StorageError, FormatError) as error:
+            warnings.append(Notice("", f"shard {shard} {error.what}"))
+            continue
+        header.pop("__metadata__", None)
+        entries, notices = tensor_entries(header, len(files), start)
+        files.append(file_ref(source))
+        warnings += notices
+        warnings += [Notice(t.name, f"stands in {shard} again") for t in entries if t.name in seen]
+        tensors += [t for t in entries if t.name not in seen]
+        seen.update(t.name for t in entries)
+    if not files:
+        raise FormatError(warnings[0].message if warnings else "names no shards", probe.path)
+    return tensors, files, warnings
+
+
+def _json(probe: Probe, name: str) -> dict[str, Any]:
+    """A JSON object from beside the weights, `{}` where there is none; FormatError where it is damaged."""
+    path = probe.inside(name)
+    if path is None:
+        return {}
+    source = probe.open(path)
+    if source.size > MAX_JSON:
+        raise FormatError(f"has {source.size:,} bytes, too many to be metadata", path)
+    try:
+        value = json.loads(source.read(0, source.size))
+    except ValueError as error:
+        raise FormatError(f"is not valid JSON ({error})", path) from error
+    return value if isinstance(value, dict) else {}
