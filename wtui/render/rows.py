@@ -1,0 +1,74 @@
+"""Rows of the layer tree and of the table of tensors, as lines for a given width. Pure."""
+
+from __future__ import annotations
+
+from wtui.model import Catalogue, LayerNode, TensorEntry
+from wtui.render import numbers
+from wtui.render.spans import Line, StyleName, clip, escape, text_width
+
+__all__ = ["layer_row", "tensor_row"]
+
+OPEN, CLOSED, LEAF = "▾ ", "▸ ", "  "
+
+
+def layer_row(
+    node: LayerNode,
+    catalogue: Catalogue,
+    width: int,
+    *,
+    depth: int = 0,
+    state: str = LEAF,
+    fold: int = 0,
+    mark: tuple[str, StyleName] | None = None,
+) -> Line:
+    """`▸ block1_conv1  Conv2D      1.8 K`: name, class, parameters of everything below."""
+    totals = catalogue.totals(node)
+    right = numbers.short_count(totals.parameters) if totals.tensors else "–"
+    name = escape(node.name)
+    if fold:
+        name, right = f"{fold}× {name}", f"{fold}× {right}"
+    shown_class = escape(node.class_name)
+    return _row("  " * depth + state, name, shown_class, right, width, "bold" if state != LEAF else "name", mark)
+
+
+def tensor_row(
+    tensor: TensorEntry,
+    width: int,
+    *,
+    depth: int = 0,
+    sparkline: str = "",
+    mark: tuple[str, StyleName] | None = None,
+) -> Line:
+    """`kernel      3×3×512×512     ▁█▁`: name below its layer, shape, a small histogram where there is one."""
+    middle = numbers.shape(tensor.shape)
+    right = "" if tensor.problem else sparkline
+    style: StyleName = "dim" if tensor.alias_of or not tensor.counted else "name"
+    return _row("  " * depth + LEAF, escape(tensor.label), middle, right, width, style, mark)
+
+
+def _row(
+    indent: str,
+    name: str,
+    middle: str,
+    right: str,
+    width: int,
+    style: StyleName,
+    mark: tuple[str, StyleName] | None,
+) -> Line:
+    """Indent, name and mark at the left; the number at the right; the middle just before it if there is room."""
+    tail = f" {right} " if right else " "
+    room = width - text_width(indent) - text_width(tail)
+    name = clip(name, max(room - (2 if mark else 0), 4))
+    line: Line = [(indent, "dim"), (name, style)]
+    used = text_width(name)
+    if mark:
+        line.append((" " + mark[0], mark[1]))
+        used += 1 + text_width(mark[0])
+    left = room - used - 2
+    if left >= 4 and middle:
+        middle = clip(middle, left)
+        column = max(left + 2 - text_width(middle), 2) if text_width(middle) > 14 else max(left + 2 - 14, 2)
+        line.append((" " * column + middle, "class"))
+        used += column + text_width(middle)
+    line.append((" " * (room - used) + tail, "number"))
+    return line

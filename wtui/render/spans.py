@@ -1,0 +1,81 @@
+"""Lines of text as (text, style name) pairs: what render functions give and every front end draws.
+
+A style is a name from `STYLES`, not a colour, so that a theme, NO_COLOR or a plain pipe decide how it looks.
+Text that comes from a file goes through `escape` before it becomes part of a line. Imports nothing but the standard
+library: the first frame is made of these.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Literal
+
+__all__ = ["Line", "Span", "StyleName", "clip", "escape", "line_width", "pad", "plain", "text_width"]
+
+StyleName = Literal[
+    "", "dim", "bold", "name", "class", "number", "title", "accent", "good", "info", "warning", "error", "mark",
+    "positive", "negative", "overlay",
+]  # fmt: skip
+Span = tuple[str, StyleName]
+Line = list[Span]
+
+ELLIPSIS = "…"
+
+
+def escape(text: str) -> str:
+    """Text from a file, with whatever a terminal or a reader could be misled by shown as an escape.
+
+    Control characters (C0, C1, DEL), line separators, bidirectional controls, zero-width and unassigned characters and
+    lone surrogates become `\\xNN`, `\\uNNNN`; everything printable stays as it is.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c.isprintable() and not _misleading(c) else _escaped(c) for c in text)
+
+
+def _misleading(character: str) -> bool:
+    """Format characters (bidi marks, joiners, tags) are 'printable' to no one's benefit; combining marks alone are not."""
+    return unicodedata.category(character) in ("Cf", "Co", "Cs", "Cn")
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def text_width(text: str) -> int:
+    """Columns that the text takes in a terminal."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def line_width(line: Line) -> int:
+    """Columns that the line takes."""
+    return sum(text_width(text) for text, _ in line)
+
+
+def clip(text: str, width: int) -> str:
+    """The text if it fits into `width` columns, else its beginning with an ellipsis."""
+    if width <= 0:
+        return ""
+    if text_width(text) <= width:
+        return text
+    if text.isascii():
+        return text[: width - 1] + ELLIPSIS
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, width - 1) + ELLIPSIS
+
+
+def pad(text: str, width: int) -> str:
+    """The text clipped or filled with spaces to exactly `width` columns."""
+    text = clip(text, width)
+    return text + " " * (width - text_width(text))
+
+
+def plain(line: Line) -> str:
+    """The line without styles or trailing spaces."""
+    return "".join(text for text, _ in line).rstrip()

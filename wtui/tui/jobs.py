@@ -1,0 +1,38 @@
+"""The work that runs beside the screen, each in a thread that only hands over its result."""
+
+from __future__ import annotations
+
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from wtui.errors import WtuiError
+
+if TYPE_CHECKING:
+    from wtui.model import Catalogue
+
+__all__ = ["Opening"]
+
+
+class Opening:
+    """A model being opened: started at once, asked for later."""
+
+    def __init__(self, path: str, format: str | None = None) -> None:
+        self.path = path
+        self.format = format
+        self.catalogue: Catalogue | None = None
+        self.error: WtuiError | None = None
+        self._thread = Thread(target=self._run, name="wtui-open", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Whether it is done (one way or the other) after at most `seconds`."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        from wtui.formats import open_catalogue
+
+        try:
+            self.catalogue = open_catalogue(self.path, self.format)
+        except WtuiError as error:
+            self.error = error

@@ -1,0 +1,209 @@
+"""The rows of the layer tree: which are visible, how they open and close, where a name is found.
+
+A row is data, not a widget; only open layers have rows for what is in them, so a model of 200,000 tensors opens at
+once. Knows the model, draws nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from wtui.model import Catalogue, LayerNode
+
+__all__ = ["Outline", "Row", "Subject", "alike_runs", "subject_of_layer"]
+
+Subject = int
+"""What is selected: a tensor's index in `Catalogue.tensors`, or -(1 + position) of a layer in `root.walk()` order."""
+
+
+def subject_of_layer(position: int) -> Subject:
+    """The subject of the layer at `position` in depth order; the root is at 0."""
+    return -1 - position
+
+
+class Row(NamedTuple):
+    """A visible row: a layer, a tensor, or a fold that stands for a run of alike layers."""
+
+    subject: Subject
+    depth: int
+    fold: int = 0
+    """Number of alike layers that the row stands for; 0 for an ordinary row."""
+
+
+MIN_RUN = 4
+"""Alike neighbours from which on a run can be folded into one row."""
+
+
+class Outline:
+    """The visible rows of a catalogue's tree."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.layers: list[LayerNode] = []
+        """All layers in depth order, the root first."""
+        self._position: dict[int, int] = {}
+        self._owner: list[int] = [0] * len(catalogue.tensors)
+        self._parent: list[int] = []
+        self.rows: list[Row] = []
+        self.opened: set[Subject] = set()
+        self.folding = False
+        self._index()
+        self.open(subject_of_layer(0))
+
+    def _index(self) -> None:
+        stack: list[tuple[LayerNode, int]] = [(self.catalogue.root, -1)]
+        while stack:
+            node, parent = stack.pop()
+            position = len(self.layers)
+            self.layers.append(node)
+            self._parent.append(parent)
+            self._position[id(node)] = position
+            for tensor in node.tensors:
+                self._owner[tensor] = position
+            stack.extend((child, position) for child in reversed(node.children))
+
+    def layer(self, subject: Subject) -> LayerNode:
+        """The layer that is the subject, or that owns the tensor that is."""
+        return self.layers[self._owner[subject] if subject >= 0 else -1 - subject]
+
+    def subject(self, node: LayerNode) -> Subject:
+        """The subject of a layer of this tree."""
+        return subject_of_layer(self._position[id(node)])
+
+    def parent(self, subject: Subject) -> Subject | None:
+        """The layer above; None for the root."""
+        if subject >= 0:
+            return subject_of_layer(self._owner[subject])
+        above = self._parent[-1 - subject]
+        return None if above < 0 else subject_of_layer(above)
+
+    def can_open(self, subject: Subject) -> bool:
+        """Whether something is below it."""
+        return subject < 0 and bool(self.layer(subject).children or self.layer(subject).tensors)
+
+    def open(self, subject: Subject) -> None:
+        """Show what is below a layer; nothing happens for a tensor or an open layer."""
+        if subject not in self.opened and self.can_open(subject):
+            self.opened.add(subject)
+            self._rebuild()
+
+    def close(self, subject: Subject) -> None:
+        """Hide what is below a layer."""
+        if subject in self.opened:
+            self.opened.remove(subject)
+            self._rebuild()
+
+    def open_all(self, subjects: Iterable[Subject]) -> None:
+        """Open several layers at once."""
+        self.opened.update(s for s in subjects if self.can_open(s))
+        self._rebuild()
+
+    def reveal(self, subject: Subject) -> int:
+        """Open every layer above the subject; the row on which it now is."""
+        above = self.parent(subject)
+        chain: set[Subject] = set()
+        while above is not None:
+            chain.add(above)
+            above = self.parent(above)
+        if not chain <= self.opened:
+            self.opened |= chain
+            self._rebuild()
+        row = self.row_of(subject)
+        if row is None and self.folding:
+            self.folding = False
+            self._rebuild()
+            row = self.row_of(subject)
+        return row or 0
+
+    def row_of(self, subject: Subject) -> int | None:
+        """The row on which the subject stands, None if it is hidden."""
+        return next((i for i, row in enumerate(self.rows) if row.subject == subject), None)
+
+    def sibling(self, subject: Subject, step: int) -> Subject | None:
+        """The tensor or layer of the same name in the next (1) or previous (-1) layer that has one; None at the end.
+
+        The path is compared with its last differing part left open: `blocks.3.attn.q.weight` follows
+        `blocks.2.attn.q.weight`, `conv2/kernel` follows `conv1/kernel`.
+        """
+        inside: list[str] = []
+        at: Subject = subject
+        while (above := self.parent(at)) is not None:
+            inside.insert(0, self._name(at))
+            brothers = self.layer(above).children
+            if at < 0:
+                found = self._following(brothers, self.layer(at), step, inside[1:])
+                if found is not None:
+                    return found
+            at = above
+        return None
+
+    def _name(self, subject: Subject) -> str:
+        return self.catalogue.tensors[subject].label if subject >= 0 else self.layer(subject).name
+
+    def _following(self, brothers: list[LayerNode], node: LayerNode, step: int, inside: list[str]) -> Subject | None:
+        """The subject at the path `inside` in the nearest brother that has it."""
+        start = brothers.index(node) + step
+        stop = len(brothers) if step > 0 else -1
+        for i in range(start, stop, step):
+            found = self._descend(brothers[i], inside)
+            if found is not None:
+                return found
+        return None
+
+    def _descend(self, node: LayerNode, inside: list[str]) -> Subject | None:
+        for i, name in enumerate(inside):
+            child = next((c for c in node.children if c.name == name), None)
+            if child is None:
+                tensors = (t for t in node.tensors if self.catalogue.tensors[t].label == name)
+                return next(tensors, None) if i == len(inside) - 1 else None
+            node = child
+        return self.subject(node)
+
+    def toggle_folding(self) -> None:
+        """Fold runs of alike layers into one row each, or show them all."""
+        self.folding = not self.folding
+        self._rebuild()
+
+    def _rebuild(self) -> None:
+        rows: list[Row] = []
+        stack: list[Row] = [Row(subject_of_layer(0), 0)]
+        while stack:
+            row = stack.pop()
+            rows.append(row)
+            if row.subject in self.opened and not row.fold:
+                stack.extend(reversed(self._below(row)))
+        self.rows = rows
+
+    def _below(self, row: Row) -> list[Row]:
+        node, depth = self.layer(row.subject), row.depth + 1
+        below = [Row(tensor, depth) for tensor in node.tensors]
+        if not self.folding:
+            return below + [Row(self.subject(child), depth) for child in node.children]
+        for start, length in alike_runs(node.children, self.catalogue):
+            first = self.subject(node.children[start])
+            below.append(Row(first, depth, length if length >= MIN_RUN else 0))
+            if length < MIN_RUN:
+                below += [Row(self.subject(c), depth) for c in node.children[start + 1 : start + length]]
+        return below
+
+
+def alike_runs(nodes: list[LayerNode], catalogue: Catalogue) -> list[tuple[int, int]]:
+    """Runs (start, length) of neighbours that hold the same tensors by name, shape and dtype below them."""
+    runs: list[tuple[int, int]] = []
+    last: object = None
+    for i, node in enumerate(nodes):
+        signature = _signature(node, catalogue)
+        if runs and signature and signature == last:
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        else:
+            runs.append((i, 1))
+        last = signature
+    return runs
+
+
+def _signature(node: LayerNode, catalogue: Catalogue) -> tuple[object, ...]:
+    """What makes two layers alike: the tensors below them, without the layer's own name."""
+    cut = len(node.path)
+    tensors = [catalogue.tensors[i] for i in node.all_tensors()]
+    return (node.class_name, *((t.name[cut:], t.shape, t.dtype) for t in tensors)) if tensors else ()

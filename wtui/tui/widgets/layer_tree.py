@@ -1,0 +1,169 @@
+"""The layer tree at the left: layers in depth order, tensors inside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from wtui.render.rows import CLOSED, LEAF, OPEN, layer_row, tensor_row
+from wtui.tui.keys import LIST_KEYS, TREE_KEYS
+from wtui.tui.widgets.lines import RowsPane
+
+if TYPE_CHECKING:
+    from wtui.render.spans import Line, StyleName
+    from wtui.tui.outline import Outline, Subject
+
+__all__ = ["LayerTree"]
+
+OPEN_ALL_LIMIT = 2000
+"""Rows beyond which `*` opens one level only: nobody reads them, and they take time."""
+
+
+class LayerTree(RowsPane):
+    """Draws an `Outline` and moves in it; says by `Selected` where the cursor is."""
+
+    BINDINGS = [*LIST_KEYS, *TREE_KEYS]
+
+    class Selected(Message):
+        """The cursor came to rest on a subject."""
+
+        def __init__(self, subject: Subject) -> None:
+            super().__init__()
+            self.subject = subject
+
+    def __init__(self, outline: Outline | None = None, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.outline = outline
+        self.sparklines: dict[int, str] = {}
+        """A small histogram for each tensor that was scanned."""
+        self.marks: dict[Subject, tuple[str, StyleName]] = {}
+        """A sign behind the name of a subject that something was found about."""
+        self.border_title = "Layers"
+
+    @property
+    def subject(self) -> Subject:
+        """What the cursor is on."""
+        if self.outline is None or not self.outline.rows:
+            return -1
+        return self.outline.rows[min(self.cursor, len(self.outline.rows) - 1)].subject
+
+    def show(self, outline: Outline) -> None:
+        """Draw another tree from its top."""
+        self.outline = outline
+        self.cursor = self.top = 0
+        self.refresh()
+
+    def line_count(self) -> int:
+        return len(self.outline.rows) if self.outline else 0
+
+    def line_at(self, row: int, width: int) -> Line:
+        assert self.outline is not None
+        subject, depth, fold = self.outline.rows[row]
+        mark = self.marks.get(subject)
+        catalogue = self.outline.catalogue
+        if subject >= 0:
+            sparkline = self.sparklines.get(subject, "")
+            return tensor_row(catalogue.tensors[subject], width, depth=depth, sparkline=sparkline, mark=mark)
+        state = LEAF if not self.outline.can_open(subject) else OPEN if subject in self.outline.opened else CLOSED
+        return layer_row(
+            self.outline.layer(subject), catalogue, width, depth=depth, state=state, fold=fold, mark=mark
+        )
+
+    def cursor_moved(self) -> None:
+        self._say_where()
+        self.post_message(self.Selected(self.subject))
+
+    def go_to(self, subject: Subject) -> None:
+        """Put the cursor on a subject, opening what hides it."""
+        if self.outline is not None:
+            self._changed(self.outline.reveal(subject))
+
+    def action_up(self) -> None:
+        """One row up."""
+        self.move_cursor(self.cursor - 1)
+
+    def action_down(self) -> None:
+        """One row down."""
+        self.move_cursor(self.cursor + 1)
+
+    def action_page(self, pages: int) -> None:
+        """A page up or down."""
+        self.move_cursor(self.cursor + pages * max(1, self.size.height - 1))
+
+    def action_first(self) -> None:
+        """To the first row."""
+        self.move_cursor(0)
+
+    def action_last(self) -> None:
+        """To the last row."""
+        self.move_cursor(self.line_count() - 1)
+
+    def action_open(self) -> None:
+        """Open a closed layer; from an open one, step to what is in it."""
+        if self.outline is None:
+            return
+        if self.subject in self.outline.opened:
+            self.move_cursor(self.cursor + 1)
+        else:
+            self.outline.open(self.subject)
+            self._changed(self.cursor)
+
+    def action_close(self) -> None:
+        """Close an open layer; from anything else, step out to the layer around it."""
+        if self.outline is None:
+            return
+        parent = self.outline.parent(self.subject)
+        if self.subject in self.outline.opened and parent is not None:
+            self.outline.close(self.subject)
+            self._changed(self.cursor)
+        elif parent is not None:
+            self.move_cursor(self.outline.row_of(parent) or 0)
+
+    def action_toggle(self) -> None:
+        """Open or close the layer."""
+        if self.outline is None:
+            return
+        if self.subject in self.outline.opened:
+            self.outline.close(self.subject)
+        else:
+            self.outline.open(self.subject)
+        self._changed(self.cursor)
+
+    def action_open_all(self) -> None:
+        """Open everything, or of a large model one level more."""
+        if self.outline is None:
+            return
+        everything = len(self.outline.layers) + len(self.outline.catalogue.tensors)
+        layers = range(len(self.outline.layers))
+        subjects = [-1 - p for p in layers] if everything <= OPEN_ALL_LIMIT else [r.subject for r in self.outline.rows]
+        here = self.subject
+        self.outline.open_all(subjects)
+        self._changed(self.outline.row_of(here) or 0)
+
+    def action_fold(self) -> None:
+        """Fold runs of alike blocks, or show them all."""
+        if self.outline is not None:
+            here = self.subject
+            self.outline.toggle_folding()
+            self._changed(self.outline.row_of(here) or 0)
+
+    def action_sibling(self, step: int) -> None:
+        """To the same tensor or layer in the next or previous block."""
+        if self.outline is not None:
+            found = self.outline.sibling(self.subject, step)
+            if found is not None:
+                self.go_to(found)
+
+    def _changed(self, row: int) -> None:
+        """Redraw after rows came or went, with the cursor on `row`."""
+        before = self.subject if self.cursor < self.line_count() else None
+        self.refresh()
+        self.move_cursor(row)
+        self._say_where()
+        if self.subject != before:
+            self.post_message(self.Selected(self.subject))
+
+    def _say_where(self) -> None:
+        total = self.line_count()
+        self.border_subtitle = f"{self.cursor + 1}/{total}" if total > self.size.height else ""
