@@ -1,0 +1,126 @@
+"""What the browser and its scan process say to each other: plain tuples, pickled over two pipes.
+
+Both ends are this program; nothing that comes from a weight file is ever unpickled. Every answer carries the subject
+it is about, so that a late one cannot land on another panel. Standard library only: the first frame imports this.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from wtui.stats.row import SummaryRow
+
+__all__ = [
+    "AskHistogram",
+    "Distribution",
+    "Failed",
+    "Finished",
+    "GoneWrong",
+    "LayerSummary",
+    "Look",
+    "Open",
+    "Progress",
+    "Sampled",
+    "Scanned",
+    "Stop",
+]
+
+Subject = int
+"""A tensor's index in `Catalogue.tensors`, or -(1 + position) of a layer in `root.walk()` order."""
+
+
+class Open(NamedTuple):
+    """Open this path in the scan process; the catalogue must have `tensors` tensors there too."""
+
+    path: str
+    format: str | None
+    tensors: int
+
+
+class Look(NamedTuple):
+    """The user looks at `subject` now and sees the tensors `visible`: scan them first, in this order."""
+
+    subject: Subject
+    visible: tuple[int, ...] = ()
+
+
+class AskHistogram(NamedTuple):
+    """Count the values of `subject` in `bins` equal bins over [low, high]; None: the 0.1 % or 99.9 % quantile."""
+
+    subject: Subject
+    bins: int
+    low: float | None = None
+    high: float | None = None
+
+
+class Stop(NamedTuple):
+    """End the scan process."""
+
+
+class Scanned(NamedTuple):
+    """Exact numbers of tensors that are done."""
+
+    rows: tuple[tuple[int, SummaryRow], ...]
+
+
+class Failed(NamedTuple):
+    """A tensor that cannot be read, and why."""
+
+    tensor: int
+    message: str
+
+
+class Sampled(NamedTuple):
+    """Numbers of a tensor of which only a part was read; `row.seen < row.total`."""
+
+    tensor: int
+    row: SummaryRow
+
+
+class LayerSummary(NamedTuple):
+    """The tensors below a layer taken together, as far as they are scanned."""
+
+    subject: Subject
+    row: SummaryRow
+    tensors_done: int
+    tensors: int
+
+
+class Distribution(NamedTuple):
+    """Values counted in equal bins over [low, high]."""
+
+    subject: Subject
+    asked: tuple[int, float | None, float | None]
+    """The question's bins, low and high."""
+    low: float
+    high: float
+    counts: tuple[float, ...]
+    below: float
+    above: float
+    seen: int
+    """Values counted, inside and outside the bins."""
+    total: int
+    """Values there are; more than seen: a sample, or a layer that is not scanned whole."""
+
+
+class Progress(NamedTuple):
+    """How far the scan of the whole model is."""
+
+    done: int
+    """Bytes."""
+    total: int
+    """Bytes."""
+    bytes_per_second: float
+
+
+class Finished(NamedTuple):
+    """Every tensor is scanned or has failed."""
+
+    seconds: float
+
+
+class GoneWrong(NamedTuple):
+    """The scan process cannot go on, and why."""
+
+    message: str

@@ -1,0 +1,254 @@
+"""Histograms and depth plots as lines of text, drawn by plotext; the only module that imports it.
+
+plotext has one figure for the whole process and costs a quarter of a second to import: both are handled here, by a
+lock and by importing it inside the functions. Every function is pure and may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wtui.render.numbers import value
+from wtui.render.spans import Line, StyleName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["DepthPoint", "depth_plot", "histogram_plot", "to_ascii", "warm_up"]
+
+_LOCK = Lock()
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+
+LABEL_WIDTH = 7
+"""Columns of the numbers at the y axis: fixed, so that bins fall on whole columns and plots stand below each other."""
+
+FRAME_ROWS = 2
+"""Rows below the canvas: the axis and its numbers."""
+
+_BAR = frozenset("▘▝▀▖▌▞▛▗▚▐▜▄▙▟█")
+_CURVE = "∙"
+_POINT = "•"
+_CURRENT = "◉"
+_BAND = "╎"
+_FRAME = frozenset("┤┴┬└┘┐┌├─│┼")
+_ASCII = str.maketrans(
+    {**dict.fromkeys("▘▝▖▗", "."), **dict.fromkeys("▀", "'"), **dict.fromkeys("▄", "_"), **dict.fromkeys("▌▞▛▚▐▜▙▟█", "#")}
+    | {_CURVE: "+", _POINT: "*", _CURRENT: "O", _BAND: ":", "┤": "|", "├": "|", "│": "|", "─": "-", "…": "~", "–": "-"}
+    | dict.fromkeys("┴┬└┘┐┌┼", "+")
+)
+
+
+class DepthPoint(NamedTuple):
+    """One tensor in a depth plot: its number along the depth, the metric, and the range drawn behind it."""
+
+    position: int
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def warm_up() -> None:
+    """Import plotext and draw once, so that the first plot a user asks for is quick."""
+    histogram_plot((1.0, 2.0), 0.0, 1.0, 30, 8)
+
+
+def canvas_columns(width: int) -> int:
+    """Columns of the canvas in a plot of `width` columns."""
+    return max(1, width - LABEL_WIDTH - 1)
+
+
+@lru_cache(64)
+def histogram_plot(
+    counts: tuple[float, ...],
+    low: float,
+    high: float,
+    width: int,
+    height: int,
+    log: bool = False,
+    curve: tuple[float, ...] = (),
+) -> tuple[Line, ...]:
+    """Bars of equal bins over [low, high]; `log` draws log10(1 + n). `curve`: expected counts per bin, drawn over them.
+
+    Draws two bins a column at most; more bins are joined, fewer are widened.
+    """
+    pixels = 2 * canvas_columns(width)
+    heights = _resample(counts, pixels)
+    expected = _resample(curve, pixels) if curve else []
+    scale = math.log10 if log else float
+    shift = 1.0 if log else 0.0
+    top = max([*heights, *expected, 1e-300])
+    ys = [scale(h + shift) for h in heights]
+    limit = scale(top + shift)
+    with _LOCK:
+        figure = _figure(width, height)
+        floor = limit / (2 * max(1, height - FRAME_ROWS))
+        for run in _runs(ys):
+            bars = [max(ys[i], floor) for i in run]
+            figure.draw(figure.signal(list(run), bars, marker="hd").fillx())
+        if expected:
+            xs = [i for i in range(0, pixels, 2) if expected[i] > 0]
+            figure.draw(figure.signal(xs, [max(scale(expected[i] + shift), floor) for i in xs], marker=_CURVE))
+        _axis(figure, "x", (0.0, pixels - 1.0), _x_ticks(low, high, pixels))
+        peak = _short(top * len(heights) / max(len(counts), 1) if len(counts) < pixels else top)
+        _axis(figure, "y", (floor, limit), {floor: "0".rjust(LABEL_WIDTH), limit: peak.rjust(LABEL_WIDTH)})
+        text = figure.build().string()
+    return tuple(_styled(text))
+
+
+@lru_cache(64)
+def depth_plot(
+    points: tuple[DepthPoint, ...], current: int | None, width: int, height: int, zero: bool = True
+) -> tuple[Line, ...]:
+    """A metric against depth; the point at position `current` is marked. `zero` keeps 0 on the y axis."""
+    shown = [p for p in points if math.isfinite(p.value)]
+    if not shown:
+        return ()
+    lows = [p.value if p.low is None else p.low for p in shown]
+    highs = [p.value if p.high is None else p.high for p in shown]
+    low, high = min(lows), max(highs)
+    if zero and low >= 0:
+        low = 0.0
+    if low == high:
+        low, high = (low - abs(low or 1.0) * 0.1, high + abs(high or 1.0) * 0.1)
+    first, last = points[0].position, points[-1].position
+    span = (first - 0.5, last + 0.5)
+    with _LOCK:
+        figure = _figure(width, height)
+        _draw_band(figure, shown, (high - low) / (2 * max(1, height - FRAME_ROWS)))
+        others = [p for p in shown if p.position != current]
+        dense = len(shown) > canvas_columns(width)
+        figure.draw(figure.signal(*_columns(others), marker="braille" if dense else _POINT))
+        here = [p for p in shown if p.position == current]
+        if here:
+            figure.draw(figure.signal(*_columns(here), marker=_CURRENT))
+        ticks = {float(n): str(n) for n in sorted({first, (first + last) // 2, last})}
+        _axis(figure, "x", span, ticks)
+        middle = (low + high) / 2
+        labels = {y: _tick(y, high - low).rjust(LABEL_WIDTH) for y in (low, middle, high)}
+        _axis(figure, "y", (low, high), labels)
+        text = figure.build().string()
+    return tuple(_styled(text))
+
+
+def to_ascii(line: Line) -> Line:
+    """The same line in ASCII, for terminals and pipes that know nothing else."""
+    return [
+        (text.translate(_ASCII).replace("×", "x").encode("ascii", "replace").decode(), style) for text, style in line
+    ]
+
+
+def _figure(width: int, height: int) -> Any:
+    """plotext's one figure, emptied; hold the lock."""
+    import plotext
+
+    figure = plotext.figure
+    figure.clear()
+    figure.theme("colorless")
+    figure.axes(False, axis="x", side="upper")
+    figure.axes(False, axis="y", side="right")
+    figure.plot_size(max(width, LABEL_WIDTH + 4), max(height, FRAME_ROWS + 2))
+    return figure
+
+
+def _axis(figure: Any, axis: str, limits: tuple[float, float], ticks: dict[float, str]) -> None:
+    ruler = figure.ruler(axis)
+    ruler.lim(*limits)
+    ruler.ticks(list(ticks), list(ticks.values()))
+
+
+def _columns(points: Iterable[DepthPoint]) -> tuple[list[int], list[float]]:
+    pairs = [(p.position, p.value) for p in points]
+    return [x for x, _ in pairs] or [0], [y for _, y in pairs] or [math.inf]
+
+
+def _draw_band(figure: Any, points: Sequence[DepthPoint], step: float) -> None:
+    """A broken line from `low` to `high` behind every point that has a range."""
+    xs: list[int] = []
+    ys: list[float] = []
+    for p in points:
+        if p.low is None or p.high is None or not (math.isfinite(p.low) and math.isfinite(p.high)):
+            continue
+        steps = max(1, math.ceil((p.high - p.low) / step)) if step > 0 else 1
+        xs += [p.position] * (steps + 1)
+        ys += [p.low + (p.high - p.low) * i / steps for i in range(steps + 1)]
+    if xs:
+        figure.draw(figure.signal(xs, ys, marker=_BAND))
+
+
+def _resample(counts: Sequence[float], pixels: int) -> list[float]:
+    """Counts for `pixels` equal bins over the same range: repeated when there are fewer bins, summed when more."""
+    n = len(counts)
+    if n == 0:
+        return [0.0] * pixels
+    if n <= pixels:
+        return [float(counts[i * n // pixels]) for i in range(pixels)]
+    edges = [i * n // pixels for i in range(pixels + 1)]
+    return [float(sum(counts[a:b])) for a, b in zip(edges, edges[1:], strict=False)]
+
+
+def _runs(heights: Sequence[float]) -> list[range]:
+    """Maximal ranges of positive heights: a filled curve would draw a line where there is nothing."""
+    runs: list[range] = []
+    start = None
+    for i, h in enumerate([*heights, 0.0]):
+        if h > 0 and start is None:
+            start = i
+        elif h <= 0 and start is not None:
+            runs.append(range(start, i))
+            start = None
+    return runs
+
+
+def _x_ticks(low: float, high: float, pixels: int) -> dict[float, str]:
+    """The two ends, and zero or the middle between them where there is room."""
+    ticks = {0.0: value(low, 3), pixels - 1.0: value(high, 3)}
+    inside = 0.0 if low < 0 < high else (low + high) / 2
+    at = (inside - low) / (high - low) * (pixels - 1) if high > low else 0.0
+    if 0.22 * pixels < at < 0.78 * pixels:
+        ticks[float(round(at))] = value(inside, 3)
+    return dict(sorted(ticks.items()))
+
+
+def _short(n: float) -> str:
+    """A count in at most LABEL_WIDTH columns."""
+    if n < 10_000:
+        return f"{n:.0f}"
+    exponent = min(int(math.log10(n)) // 3, 4)
+    return f"{n / 1000**exponent:.3g}{' KMBT'[exponent]}"
+
+
+def _tick(y: float, span: float) -> str:
+    """A number at the y axis with as many decimals as the span needs."""
+    if y == 0:
+        return "0"
+    if span > 0 and 1e-3 <= max(abs(y), span) < 1e5:
+        return f"{y:.{max(0, min(5, 2 - math.floor(math.log10(span))))}f}"
+    return f"{y:.1e}"
+
+
+def _styled(text: str) -> Iterable[Line]:
+    """Lines with styles by character: bars, points and the current point stand out from the frame."""
+    for raw in _ESCAPES.sub("", text).rstrip("\n").split("\n"):
+        line: Line = []
+        for character in raw.rstrip():
+            style = _style_of(character)
+            if line and line[-1][1] == style:
+                line[-1] = (line[-1][0] + character, style)
+            else:
+                line.append((character, style))
+        yield line
+
+
+def _style_of(character: str) -> StyleName:
+    if character in _BAR or character == _POINT or "⠀" <= character <= "⣿":
+        return "info"
+    if character == _CURRENT:
+        return "mark"
+    if character == _CURVE:
+        return "overlay"
+    return "dim"
