@@ -31,6 +31,8 @@ class LinkTable(NamedTuple):
     """Names of soft and external links."""
     problem: str
     """Why some links could not be read; `""` when all were."""
+    written: tuple[str, ...] = ()
+    """The names in `hard` in the order in which they were made, as far as the file tells it."""
 
 
 def read_links(space: Space, messages: list[header.Message]) -> LinkTable:
@@ -47,13 +49,14 @@ def read_links(space: Space, messages: list[header.Message]) -> LinkTable:
         dense, problem = dense_links(space, info)
         bodies += dense
     found: list[tuple[int, bytes, int | None]] = []
-    for message in bodies:
+    for place, message in enumerate(bodies):
         try:
-            found.append(link_message(header.resolved(space, message), space))
+            order, name, address = link_message(header.resolved(space, message), space)
+            found.append((order if tracked else place, name, address))
         except FormatError as error:
             problem = problem or error.what
     found.sort(key=lambda link: link[0] if tracked else link[1])
-    return _table([(name, address) for _, name, address in found], problem)
+    return _table(found, problem)
 
 
 def link_message(message: header.Message, space: Space) -> tuple[int, bytes, int | None]:
@@ -69,14 +72,17 @@ def link_message(message: header.Message, space: Space) -> tuple[int, bytes, int
     return order, name, None if kind else fields.address_or_none()
 
 
-def _table(found: list[tuple[bytes, int | None]], problem: str) -> LinkTable:
-    hard = {text(name): address for name, address in found if address is not None}
-    return LinkTable(hard, tuple([text(name) for name, address in found if address is None]), problem)
+def _table(found: list[tuple[int, bytes, int | None]], problem: str) -> LinkTable:
+    """The table of (place in the order of creation, name, address), which are given in the order of iteration."""
+    hard = {text(name): address for _, name, address in found if address is not None}
+    other = tuple([text(name) for _, name, address in found if address is None])
+    found = sorted(found, key=lambda link: link[0])
+    return LinkTable(hard, other, problem, tuple([text(name) for _, name, address in found if address is not None]))
 
 
 def _symbol_table(space: Space, message: header.Message) -> LinkTable:
-    """The links of an old-style group: a B-tree of tables whose names lie in a local heap."""
-    found: list[tuple[bytes, int | None]] = []
+    """The links of an old-style group: a B-tree of tables whose names lie in a local heap, each behind the last one."""
+    found: list[tuple[int, bytes, int | None]] = []
     problem = ""
     try:
         fields = Cursor(space, message.body, message.address)
@@ -133,16 +139,16 @@ def _children(space: Space, address: int, level: int) -> tuple[int, list[int]]:
     return found, children
 
 
-def _symbols(space: Space, address: int, heap: LocalHeap) -> list[tuple[bytes, int | None]]:
-    """The (name, address) pairs of a symbol table node; None for soft links."""
+def _symbols(space: Space, address: int, heap: LocalHeap) -> list[tuple[int, bytes, int | None]]:
+    """(place in the heap, name, address) of what a symbol table node holds; no address for soft links."""
     fields = space.cursor(address, 8)
     fields.expect(b"SNOD")
     fields.skip(2)
     used = fields.uint(2)
     fields = space.cursor(address + 8, used * (2 * space.offsets + 24))
-    found: list[tuple[bytes, int | None]] = []
+    found: list[tuple[int, bytes, int | None]] = []
     for _ in range(used):
-        name, target, cached = heap.name(fields.uint(space.offsets)), fields.address_or_none(), fields.uint(4)
+        place, target, cached = fields.uint(space.offsets), fields.address_or_none(), fields.uint(4)
         fields.skip(20)
-        found.append((name, None if cached == 2 else target))
+        found.append((place, heap.name(place), None if cached == 2 else target))
     return found

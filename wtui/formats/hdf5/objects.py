@@ -231,6 +231,10 @@ class Group(_Object):
         """
         return list(self._read_table().hard)
 
+    def written(self) -> list[str]:
+        """The names of `keys` in the order in which they were made, as far as the file tells it."""
+        return list(self._read_table().written)
+
     @property
     def links(self) -> tuple[str, ...]:
         """Names of what is not followed: soft and external links, and hard links back to a group above."""
@@ -284,7 +288,8 @@ class Group(_Object):
             back = tuple([name for name, address in table.hard.items() if address in self._above])
             if back:
                 hard = {name: address for name, address in table.hard.items() if address not in self._above}
-                table = LinkTable(hard, table.other + back, table.problem)
+                written = tuple([name for name in table.written if name in hard])
+                table = LinkTable(hard, table.other + back, table.problem, written)
             self._table, self._messages = table, None
             self.problem = self.problem or table.problem
         return self._table
