@@ -6,7 +6,8 @@ shared storage, all indexes of chunks). Knows neither Keras nor tensors' meaning
 
 from __future__ import annotations
 
-from wtui.formats.hdf5.objects import Dataset, Group
+from wtui.formats.hdf5.dataset import Dataset
+from wtui.formats.hdf5.group import Group
 from wtui.formats.hdf5.superblock import SIGNATURE, find_superblock, open_hdf5
 from wtui.formats.hdf5.values import AttrValue
 

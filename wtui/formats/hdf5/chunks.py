@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wtui.formats.hdf5.arrays import Element, extensible_array, fixed_array
 from wtui.formats.hdf5.btree2 import records
 from wtui.formats.hdf5.datatype import UNLIMITED, Dataspace
+from wtui.formats.hdf5.layout import is_bomb
 from wtui.model import Extent, Part
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ def chunk_parts(
         if index is not None and index.raw_edges and _sticks_out(origin, grid):
             mask = ALL_FILTERS
         parts.append(Part(Extent(file, base + space.base + address, size), origin, grid.chunk, mask))
+    stored = sum(part.extent.length for part in parts)
+    if is_bomb(prod(grid.counts) * grid.nbytes, stored):
+        raise space.error(f"{prod(grid.counts) * grid.nbytes:,} bytes declared and {stored:,} stored", 0)
     return tuple(parts)
 
 

@@ -41,11 +41,20 @@ class _Doubling(NamedTuple):
 
 
 class FractalHeap:
-    """A heap of small pieces of metadata, each with an ID."""
+    """A heap of small pieces of metadata, each with an ID; later ones lie at larger offsets."""
 
     __slots__ = (
-        "_blocks", "_huge", "_huge_ids", "_length_width", "_offset_width", "_prefix", "_root", "_root_rows", "_space",
-        "_table", "id_size",
+        "_blocks",
+        "_huge",
+        "_huge_ids",
+        "_length_width",
+        "_prefix",
+        "_root",
+        "_root_rows",
+        "_space",
+        "_table",
+        "id_size",
+        "offset_width",
     )  # fmt: skip
 
     def __init__(self, space: Space, address: int) -> None:
@@ -69,9 +78,9 @@ class FractalHeap:
         if not (0 < width <= 1 << 10 and 0 < start <= largest and 0 < bits <= 64 and self._root_rows <= MAX_ROWS):
             raise fields.error("a heap of impossible measures")
         self._table = _Doubling(width, start, largest)
-        self._offset_width = (bits + 7) // 8
+        self.offset_width = (bits + 7) // 8
         self._length_width = min((largest.bit_length() + 6) // 8, (largest_managed.bit_length() + 7) // 8)
-        self._prefix = 5 + space.offsets + self._offset_width
+        self._prefix = 5 + space.offsets + self.offset_width
         self._blocks: dict[int, int] = {}
         self._huge_ids: dict[int, tuple[int, int]] | None = None
 
@@ -86,7 +95,7 @@ class FractalHeap:
         if kind == 1:
             address, length = self._huge_place(fields)
         elif kind == 0:
-            offset, length = fields.uint(self._offset_width), fields.uint(self._length_width)
+            offset, length = fields.uint(self.offset_width), fields.uint(self._length_width)
             address = self._managed(offset, length)
         else:
             raise fields.error("an unknown kind of heap ID")
@@ -161,11 +170,12 @@ def _heap(space: Space, address: int) -> FractalHeap:
 
 
 def dense_links(space: Space, info: header.Message) -> tuple[list[header.Message], str]:
-    """The link messages that a link info message points to, and why some are missing."""
+    """The link messages that a link info message points to, as they were made, and why some are missing."""
     fields = Cursor(space, info.body, info.address)
     fields.skip(1)
     fields.skip(8 if fields.uint(1) & 1 else 0)
-    return _dense(space, fields, LINKS_BY_NAME, header.LINK)
+    found, problem = _dense(space, fields, LINKS_BY_NAME, header.LINK)
+    return sorted(found, key=lambda message: message.order), problem
 
 
 def dense_attributes(space: Space, info: header.Message) -> tuple[list[header.Message], str]:
@@ -198,8 +208,9 @@ def _dense(space: Space, fields: Cursor, tree: int, kind: int) -> tuple[list[hea
 def _message(space: Space, heap: FractalHeap, record: bytes, kind: int) -> header.Message:
     """The message that a record of a B-tree of names stands for."""
     if kind == header.LINK:
-        body, address = heap.object(record[4 : 4 + heap.id_size])
-        return header.Message(kind, 0, body, address)
+        identity = record[4 : 4 + heap.id_size]
+        place = int.from_bytes(identity[1 : 1 + heap.offset_width], "little")
+        return header.Message(kind, 0, *heap.object(identity), place)
     flags, order = record[8], int.from_bytes(record[9:13], "little")
     if flags & header.SHARED:
         return header.Message(kind, 0, shared_body(space, kind, record[:8]), 0, order)

@@ -10,10 +10,16 @@ from typing import NamedTuple
 from wtui.formats.hdf5 import header
 from wtui.formats.hdf5.space import Cursor, Space
 
-__all__ = ["Filter", "Index", "Layout", "read_fill", "read_filters", "read_layout"]
+__all__ = ["Filter", "Index", "Layout", "is_bomb", "read_fill", "read_filters", "read_layout"]
 
 COMPACT, CONTIGUOUS, CHUNKED, VIRTUAL = range(4)
 """Classes of layouts."""
+
+BOMB_SIZE = 4 << 30
+"""Bytes up to which values may be declared that were never written."""
+
+BOMB_RATIO = 1000
+"""Above BOMB_SIZE, how many times more bytes may be declared than are stored; weights do not compress like that."""
 
 MAX_FILTERS = 32
 """Filters of one pipeline, as many as a filter mask has bits."""
@@ -81,6 +87,11 @@ def read_layout(space: Space, message: header.Message) -> Layout:
     if kind != CHUNKED:
         raise fields.error(f"a layout of class {kind}")
     return _chunked_v3(fields) if version == 3 else _chunked_v4(fields)
+
+
+def is_bomb(declared: int, stored: int) -> bool:
+    """Whether `declared` bytes out of `stored` ones only serve to exhaust whoever reads them."""
+    return declared > BOMB_SIZE and declared > BOMB_RATIO * stored
 
 
 def _old(fields: Cursor) -> Layout:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from wtui.errors import FormatError
+from wtui.formats.hdf5.group import Group
 from wtui.formats.hdf5.header import read_header
-from wtui.formats.hdf5.objects import Group
 from wtui.formats.hdf5.space import Space
 from wtui.storage.source import CachedSource, Source
 
