@@ -24,9 +24,27 @@ class WtuiApp(App[None]):
     CSS = """
     Screen { layout: vertical; background: $background; }
     Bar { height: 1; width: 1fr; }
+    #keys { background: $background; }
     #panes { height: 1fr; }
-    LinesPane { border: round $border-blurred; height: 1fr; width: 1fr; border-title-color: $secondary; border-subtitle-color: $secondary; background: $background; }
+    #outline { width: 34%; min-width: 30; }
+    #stats { width: 33%; }
+    #plots { width: 1fr; }
+    LinesPane {
+        border: round $border-blurred; height: 1fr; width: 1fr; background: $background;
+        border-title-color: $secondary; border-subtitle-color: $secondary;
+    }
     LinesPane:focus { border: round $primary; border-title-color: $primary; }
+    .-medium #stats { width: 1fr; }
+    .-medium #plots { display: none; }
+    .-medium #panes.-side-plots #stats { display: none; }
+    .-medium #panes.-side-plots #plots { display: block; }
+    #panes.-only-outline #stats, #panes.-only-outline #plots { display: none; }
+    #panes.-only-stats #outline, #panes.-only-stats #plots { display: none; }
+    #panes.-only-plots #outline, #panes.-only-plots #stats { display: none; }
+    #panes.-only-outline #outline, #panes.-only-stats #stats, #panes.-only-plots #plots { width: 1fr; display: block; }
+    TextOverlay { align: center middle; background: $background 40%; }
+    #overlay { width: 90%; max-width: 110; height: 90%; border: round $primary; }
+    #search { height: 1; border: none; padding: 0 1; background: $panel; }
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-medium"), (120, "-wide")]
 

@@ -1,40 +1,313 @@
-"""The screen with the three panes; puts messages into effect, owns what is selected. Reads no file."""
+"""The screen with the three panes: owns what is selected and puts messages into effect. Reads no file."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
+from textual.message import Message
 
+from wtui.engine.client import ScanClient
+from wtui.engine.protocol import Distribution, Finished, GoneWrong, Look, Progress
+from wtui.tui.keys import SCREEN_KEYS
 from wtui.tui.outline import Outline
-from wtui.tui.widgets.bars import Bar
-from wtui.tui.widgets.layer_tree import LayerTree
-from wtui.tui.widgets.lines import LinesPane
+from wtui.tui.panes import PanesScreen
+from wtui.tui.results import Results
 
 if TYPE_CHECKING:
-    from textual.app import ComposeResult
+    from textual.widgets import Input
+    from textual.timer import Timer
 
+    from wtui.model import Catalogue
+    from wtui.tui.finder import Finder
     from wtui.tui.jobs import Opening
+    from wtui.tui.outline import Subject
+    from wtui.tui.plot_data import DepthData
+    from wtui.tui.widgets.layer_tree import LayerTree
 
 __all__ = ["BrowserScreen"]
 
+REST = 0.08
+"""Seconds a selection has to rest before plots are drawn, so that a held arrow key stays quick."""
 
-class BrowserScreen(Screen[None]):
+FIRST_FRAME_WAIT = 0.15
+"""Seconds that the first frame waits for the file to be opened before it shows that it is being opened."""
+
+PLOT_REFRESH = 0.5
+"""Seconds between two drawings of the plots while the scan goes on: each costs bytes on the line."""
+
+class BrowserScreen(PanesScreen):
     """Tree, numbers and plots of one model."""
+
+    BINDINGS = SCREEN_KEYS
+
+    class Answered(Message):
+        """The scan process answered."""
+
+        def __init__(self, answer: Any) -> None:
+            super().__init__()
+            self.answer = answer
+
+    class OpenedLate(Message):
+        """The model is open, or could not be opened, after the first frame."""
 
     def __init__(self, opening: Opening) -> None:
         super().__init__()
         self.opening = opening
+        self.subject: Subject = -1
+        self.results = Results()
+        self.outline: Outline | None = None
+        self.client = ScanClient(lambda answer: self.post_message(self.Answered(answer)))
+        self._depth: DepthData | None = None
+        self._finder: Finder | None = None
+        self._plots_due: Timer | None = None
 
-    def compose(self) -> ComposeResult:
+    def on_mount(self) -> None:
+        """Show the model if it is open already, else wait for it beside the screen."""
+        if self.opening.wait(FIRST_FRAME_WAIT):
+            self.on_browser_screen_opened_late()
+        else:
+            self.status.show([(f" opening {self.opening.path} …", "dim")])
+            self.run_worker(self._open_later, thread=True)
+
+    def _open_later(self) -> None:
         self.opening.wait()
-        outline = Outline(self.opening.catalogue) if self.opening.catalogue else None
-        yield Bar(id="status")
-        with Horizontal(id="panes"):
-            yield LayerTree(outline)
-            yield LinesPane(id="stats")
-            with Vertical():
-                yield LinesPane(id="hist")
-                yield LinesPane(id="depth")
-        yield Bar(id="keys")
+        self.post_message(self.OpenedLate())
+
+    def on_browser_screen_opened_late(self) -> None:
+        """Show the model, or why there is none."""
+        from wtui.render.status import model_line
+
+        catalogue = self.opening.catalogue
+        if catalogue is None:
+            self.status.show([(f" {self.opening.error}", "error")])
+            return
+        self.outline = Outline(catalogue)
+        self.layer_tree.show(self.outline)
+        self.status.show(model_line(catalogue, len(self.outline.layers) - 1))
+        self.show_numbers()
+        self.call_after_refresh(self._after_first_frame, catalogue)
+
+    def _after_first_frame(self, catalogue: Catalogue) -> None:
+        """Start what the first frame did not need: the scan process and the plotting library."""
+        self.client.start(self.opening.path, self.opening.format, len(catalogue.tensors))
+        self.run_worker(_warm_up, thread=True)
+        self.look()
+
+    def on_unmount(self) -> None:
+        """End the scan process with the screen."""
+        self.client.close()
+
+    def on_layer_tree_selected(self, message: LayerTree.Selected) -> None:
+        """Another layer or tensor is selected."""
+        self.subject = message.subject
+        self.show_numbers()
+        self.look()
+
+    def look(self) -> None:
+        """Ask for what is selected and visible, and for its plots once the selection rests."""
+        if self.outline is not None:
+            self.client.ask(Look(self.subject, self._visible()))
+            self.plots_later(REST)
+
+    def _visible(self) -> tuple[int, ...]:
+        """Tensors whose rows are on the screen."""
+        tree = self.layer_tree
+        rows = self.outline.rows[tree.top : tree.top + tree.size.height] if self.outline else []
+        return tuple(row.subject for row in rows if row.subject >= 0)
+
+    def plots_later(self, seconds: float) -> None:
+        """Draw the plots in a while, once, whatever else asks until then."""
+        if self._plots_due is not None:
+            self._plots_due.stop()
+        self._plots_due = self.set_timer(seconds, self.draw_plots)
+
+    def draw_plots(self) -> None:
+        """Ask for the histogram of what is selected and draw the depth plot."""
+        self._plots_due = None
+        if self.outline is None:
+            return
+        self.ask_histogram()
+        self.depth_pane.show(self.depth_data.view(self.subject, self.results))
+
+    def ask_histogram(self) -> None:
+        """Ask for the distribution of what is selected, with the pane's own bins and window."""
+        pane = self.histogram_pane
+        row = self.selected_row()
+        ends = (float(row.min), float(row.max)) if row and row.seen and row.min is not None else None
+        middle = (row.quantiles[2], row.quantiles[6]) if row and row.seen else None
+        self.client.ask(pane.question(self.subject, ends, middle))
+
+    @property
+    def depth_data(self) -> DepthData:
+        """Families and metric of the depth plot."""
+        if self._depth is None:
+            from wtui.tui.plot_data import DepthData
+
+            assert self.outline is not None
+            self._depth = DepthData(self.outline)
+        return self._depth
+
+    @property
+    def finder(self) -> Finder:
+        """The search through all names."""
+        if self._finder is None:
+            from wtui.tui.finder import Finder
+
+            assert self.outline is not None
+            self._finder = Finder(self.outline)
+        return self._finder
+
+    def selected_row(self) -> Any:
+        """The numbers of what is selected, as far as they are known."""
+        if self.subject >= 0:
+            return self.results.row(self.subject)
+        known = self.results.layers.get(self.subject)
+        return known.row if known else None
+
+    def show_numbers(self) -> None:
+        """Fill the middle pane for what is selected now."""
+        from wtui.tui.reading import panel_lines
+
+        if self.outline is not None:
+            pane = self.stats_pane
+            lines, title = panel_lines(self.outline, self.subject, self.results, pane.size.width or 36)
+            pane.put(lines, title=title)
+
+    def on_browser_screen_answered(self, message: Answered) -> None:
+        """Keep an answer and show it if it is about what is selected."""
+        from wtui.render.status import scan_line
+
+        answer = message.answer
+        if isinstance(answer, GoneWrong):
+            self.notify(answer.message, title="the scan stopped", severity="error", timeout=20)
+            return
+        touched = self.results.take(answer)
+        if isinstance(answer, Progress | Finished):
+            line = scan_line(self.results.progress, self.results.finished, len(self.results.failures))
+            self.status.show(right=line)
+        elif isinstance(answer, Distribution):
+            if answer.subject == self.subject:
+                self.histogram_pane.show(answer, self.subject_name())
+            return
+        self._show_news(touched)
+
+    def _show_news(self, touched: set[Subject]) -> None:
+        """Bring the tree, the numbers and, at leisure, the plots up to date."""
+        tree = self.layer_tree
+        if touched:
+            tree.sparklines = self.results.sparklines
+            if not touched.isdisjoint(self._visible()):
+                tree.refresh()
+        if self.subject in touched:
+            self.show_numbers()
+            self.plots_later(REST)
+        elif touched and self._plots_due is None:
+            self.plots_later(PLOT_REFRESH)
+
+    def subject_name(self) -> str:
+        """What is selected, in a word or two."""
+        from wtui.render.spans import escape
+
+        assert self.outline is not None
+        node = self.outline.layer(self.subject)
+        name = escape(node.name)
+        return f"{name} › {escape(self.outline.catalogue.tensors[self.subject].label)}" if self.subject >= 0 else name
+
+
+    def action_search(self) -> None:
+        """Type a name; the first match is selected while typing."""
+        from wtui.tui.widgets.search_bar import SearchBar
+
+        if self.outline is not None and not self.query("#search"):
+            bar = SearchBar()
+            self.mount(bar, before="#keys")
+            bar.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Select the first match at or behind the cursor."""
+        count = self.finder.search(event.value)
+        found = self.finder.nearest(self.subject)
+        if found is not None:
+            self.layer_tree.go_to(found)
+        self._say_matches(count, event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep the match that is selected; n and N walk through the others."""
+        event.input.remove()
+        self.layer_tree.focus()
+
+    def action_match(self, step: int) -> None:
+        """The next or previous match."""
+        found = self.finder.nearest(self.subject, step) if self.outline else None
+        if found is not None:
+            self.layer_tree.go_to(found)
+            self._say_matches(len(self.finder.matches))
+
+    def _say_matches(self, count: int, words: str = " ") -> None:
+        number = self.finder.number(self.subject)
+        self.layer_tree.border_title = f"Layers · match {number} of {count:,}" if words else "Layers"
+
+    def action_back(self) -> None:
+        """Give up the search, or leave a pane for the tree."""
+        search = self.query("#search")
+        if search:
+            search.remove()
+            self.finder.search("")
+            self.layer_tree.border_title = "Layers"
+        panes = self.query_one("#panes")
+        panes.remove_class("-only-outline", "-only-stats", "-only-plots")
+        self.layer_tree.focus()
+
+    def action_family(self) -> None:
+        """Show the next family of tensors along the depth."""
+        if self.outline is not None:
+            self.depth_data.next_family()
+            self.depth_pane.show(self.depth_data.view(self.subject, self.results))
+
+    def action_metric(self, step: int) -> None:
+        """Show another metric along the depth."""
+        if self.outline is not None:
+            self.depth_data.next_metric(step)
+            self.depth_pane.show(self.depth_data.view(self.subject, self.results))
+
+    def action_log(self) -> None:
+        """Linear or logarithmic counts."""
+        self.histogram_pane.log_counts = not self.histogram_pane.log_counts
+        self.histogram_pane.show(self.results.distributions.get(self.subject), self.subject_name())
+
+    def action_bins(self, step: int) -> None:
+        """More or fewer bins."""
+        self.histogram_pane.change_bins(step)
+        self.ask_histogram()
+
+    def action_zoom(self) -> None:
+        """Another window of values."""
+        self.histogram_pane.next_zoom()
+        self.ask_histogram()
+
+    def action_info(self) -> None:
+        """What the file records about the layer, or about the model."""
+        from wtui.tui.overlays import TextOverlay, info_lines
+
+        if self.outline is not None:
+            node = self.outline.layer(self.subject)
+            at_root = node is self.outline.catalogue.root
+            values = self.outline.catalogue.metadata if at_root else node.config
+            self.app.push_screen(TextOverlay(f"Recorded about {self.subject_name()}", info_lines(values)))
+
+    def action_copy(self) -> None:
+        """Copy the full name of what is selected, and show it."""
+        from wtui.render.spans import escape
+
+        if self.outline is not None:
+            chosen = self.subject
+            name = self.outline.catalogue.tensors[chosen].name if chosen >= 0 else self.outline.layer(chosen).path
+            self.app.copy_to_clipboard(name)
+            self.notify(escape(name), title="name", markup=False)
+
+
+def _warm_up() -> None:
+    """Import plotext before the first plot is asked for; runs in a thread."""
+    from wtui.render.plots import warm_up
+
+    warm_up()

@@ -1,0 +1,98 @@
+"""The browser's end of the scan process: starts it, asks it, and hands over what it answers.
+
+The process is niced, holds numpy and numba so that the drawing process need not, and dies with its parent: its input
+pipe closes. Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from threading import Lock, Thread
+from typing import Any
+
+from wtui.engine.protocol import GoneWrong, Open, Stop
+
+__all__ = ["ScanClient"]
+
+HEADER = 4
+"""Bytes of the length before every message, little-endian."""
+
+Answer = Callable[[Any], None]
+
+
+class ScanClient:
+    """One scan process. `on_answer` is called from a thread of its own, with every message that comes."""
+
+    def __init__(self, on_answer: Answer) -> None:
+        self._on_answer = on_answer
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = Lock()
+        self._closing = False
+
+    def start(self, path: str, format: str | None, tensors: int) -> None:
+        """Start the process and let it open `path`; returns at once."""
+        Thread(target=self._run, args=(Open(path, format, tensors),), name="wtui-scan", daemon=True).start()
+
+    def ask(self, message: tuple[Any, ...]) -> None:
+        """Send a message; whatever cannot be sent because the process is gone is dropped: GoneWrong tells of that."""
+        process = self._process
+        if process is None or process.stdin is None:
+            return
+        data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+        try:
+            with self._lock:
+                process.stdin.write(len(data).to_bytes(HEADER, "little") + data)
+                process.stdin.flush()
+        except (OSError, ValueError):
+            pass
+
+    def close(self) -> None:
+        """End the process: ask it, and do not wait."""
+        self._closing = True
+        self.ask(Stop())
+        process = self._process
+        if process is not None:
+            process.terminate()
+
+    def _run(self, first: Open) -> None:
+        """Start, then hand over answers until the pipe ends."""
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "wtui.engine.child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+            )
+        except OSError as error:
+            self._on_answer(GoneWrong(f"the scan process could not be started: {error}"))
+            return
+        errors: list[bytes] = []
+        Thread(target=self._drain, args=(errors,), daemon=True).start()
+        self.ask(first)
+        self._hand_over()
+        if not self._closing:
+            last = b"".join(errors).decode("utf-8", "replace").strip().rpartition("\n")[2]
+            self._on_answer(GoneWrong(f"the scan process ended{': ' + last if last else ''}"))
+
+    def _hand_over(self) -> None:
+        assert self._process is not None
+        pipe = self._process.stdout
+        assert pipe is not None
+        while True:
+            header = pipe.read(HEADER)
+            if len(header) < HEADER:
+                return
+            data = pipe.read(int.from_bytes(header, "little"))
+            self._on_answer(pickle.loads(data))
+
+    def _drain(self, errors: list[bytes]) -> None:
+        """Keep the last of what the process writes to stderr: it must not fill the pipe nor reach the screen."""
+        assert self._process is not None
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            errors[:] = [*errors[-20:], line]

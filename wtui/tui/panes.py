@@ -1,0 +1,117 @@
+"""The layout of the browser: which panes there are, which have the focus, which fill the screen. Knows no model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+
+from wtui.tui.widgets.bars import Bar
+from wtui.tui.widgets.layer_tree import LayerTree
+from wtui.tui.widgets.plots import DepthPane, HistogramPane
+from wtui.tui.widgets.text_pane import TextPane
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from wtui.render.spans import Line
+
+__all__ = ["PanesScreen"]
+
+FOCUS_ORDER = ("outline", "stats", "histogram", "depth")
+
+KEY_LINE: Line = [
+    (" ↑↓", "accent"), (" move  ", "dim"), ("←→", "accent"), (" close open  ", "dim"), ("/", "accent"),
+    (" search  ", "dim"), ("t", "accent"), (" table  ", "dim"), ("m", "accent"), (" metric  ", "dim"),
+    ("f", "accent"), (" filter  ", "dim"), ("?", "accent"), (" keys  ", "dim"), ("q", "accent"), (" quit ", "dim"),
+]  # fmt: skip
+
+
+class PanesScreen(Screen[None]):
+    """Tree, numbers and plots; in a narrow terminal the tree beside one of the two others."""
+
+    AUTO_FOCUS = "#outline"
+
+    def compose(self) -> ComposeResult:
+        yield Bar(id="status")
+        with Horizontal(id="panes"):
+            yield LayerTree(id="outline")
+            yield TextPane(id="stats", title="Numbers")
+            with Vertical(id="plots"):
+                yield HistogramPane(id="histogram")
+                yield DepthPane(id="depth")
+        yield Bar(id="keys")
+
+    def on_mount(self) -> None:
+        """Show the keys that matter."""
+        self.query_one("#keys", Bar).show(KEY_LINE)
+
+    @property
+    def layer_tree(self) -> LayerTree:
+        """The layer tree."""
+        return self.query_one("#outline", LayerTree)
+
+    @property
+    def stats_pane(self) -> TextPane:
+        """The pane of numbers."""
+        return self.query_one("#stats", TextPane)
+
+    @property
+    def histogram_pane(self) -> HistogramPane:
+        """The upper plot."""
+        return self.query_one("#histogram", HistogramPane)
+
+    @property
+    def depth_pane(self) -> DepthPane:
+        """The lower plot."""
+        return self.query_one("#depth", DepthPane)
+
+    @property
+    def status(self) -> Bar:
+        """The line at the top."""
+        return self.query_one("#status", Bar)
+
+    def action_maximise(self, pane: str) -> None:
+        """One pane alone, or all of them again."""
+        panes = self.query_one("#panes")
+        alone = f"-only-{pane}"
+        showed = panes.has_class(alone)
+        panes.remove_class("-only-outline", "-only-stats", "-only-plots")
+        if not showed:
+            panes.add_class(alone)
+        if pane != "outline":
+            panes.set_class(pane == "plots", "-side-plots")
+        self.query_one("#" + {"plots": "histogram"}.get(pane, pane) if not showed else "#outline").focus()
+
+    def action_next_pane(self, step: int) -> None:
+        """Focus the next pane; in a narrow terminal that also chooses which one stands beside the tree."""
+        here = self.focused.id if self.focused is not None and self.focused.id in FOCUS_ORDER else FOCUS_ORDER[0]
+        target = FOCUS_ORDER[(FOCUS_ORDER.index(here) + step) % len(FOCUS_ORDER)]
+        panes = self.query_one("#panes")
+        if target != "outline":
+            panes.set_class(target in ("histogram", "depth"), "-side-plots")
+        self.query_one(f"#{target}").focus()
+
+    def action_redraw(self) -> None:
+        """Draw everything anew, as if nothing were known of the terminal."""
+        from wtui.tui.driver import ChangedCellsDriver
+
+        driver = self.app._driver
+        if isinstance(driver, ChangedCellsDriver):
+            driver.forget()
+        self.refresh(layout=True)
+
+    def action_help(self) -> None:
+        """The list of keys."""
+        from wtui.tui.overlays import TextOverlay, help_lines
+
+        self.app.push_screen(TextOverlay("Keys", help_lines()))
+
+    def action_palette(self) -> None:
+        """Every command by name."""
+        self.app.action_command_palette()
+
+    def action_quit(self) -> None:
+        """Leave."""
+        self.app.exit()

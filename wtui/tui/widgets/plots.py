@@ -1,0 +1,127 @@
+"""The two plots at the right: the distribution of what is selected, and a metric along the depth of the model.
+
+Each keeps its own settings and draws in a thread; what was drawn for another subject is thrown away.
+"""
+
+from __future__ import annotations
+
+from asyncio import to_thread
+from typing import TYPE_CHECKING
+
+from wtui.engine.protocol import AskHistogram
+from wtui.render import numbers
+from wtui.tui.widgets.text_pane import TextPane
+
+if TYPE_CHECKING:
+    from wtui.engine.protocol import Distribution
+    from wtui.render.spans import Line
+    from wtui.tui.outline import Subject
+    from wtui.tui.plot_data import DepthView
+
+__all__ = ["DepthPane", "HistogramPane"]
+
+ZOOMS = ("0.1 to 99.9 %", "whole range", "5 to 95 %")
+MIN_BINS, MAX_BINS = 8, 1024
+FOOT_ROWS = 2
+"""Lines below a plot that say what it shows."""
+
+
+class HistogramPane(TextPane):
+    """Counts of values in equal bins."""
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id, title="Distribution")
+        self.bins: int | None = None
+        """None: two a column, as fine as the pane can draw."""
+        self.log_counts = False
+        self.zoom = 0
+        self._shown: tuple[Distribution, str] | None = None
+
+    def question(self, subject: Subject, ends: tuple[float, float] | None, middle: tuple[float, float] | None) -> AskHistogram:
+        """What to ask for: `ends` are the smallest and largest value, `middle` the 5 and 95 % quantiles, if known."""
+        bins = self.bins or self.auto_bins
+        window = (None, ends, middle)[self.zoom]
+        return AskHistogram(subject, bins, *(window or (None, None)))
+
+    @property
+    def auto_bins(self) -> int:
+        """Two bins a column of the canvas."""
+        from wtui.render.plots import canvas_columns
+
+        return max(MIN_BINS, 2 * canvas_columns(self.size.width))
+
+    def change_bins(self, step: int) -> None:
+        """Twice or half as many bins."""
+        bins = self.bins or self.auto_bins
+        self.bins = max(MIN_BINS, min(MAX_BINS, bins * 2 if step > 0 else bins // 2))
+
+    def next_zoom(self) -> None:
+        """The next window: most values, all of them, the middle ones."""
+        self.zoom = (self.zoom + 1) % len(ZOOMS)
+
+    def show(self, distribution: Distribution | None, name: str) -> None:
+        """Draw a distribution, or nothing."""
+        self._shown = (distribution, name) if distribution else None
+        if distribution is None or not self.size.width:
+            self.put([], title="Distribution", subtitle="")
+        else:
+            self.run_worker(self._draw(distribution, name), exclusive=True, group="histogram")
+
+    def on_resize(self) -> None:
+        """Draw again at the new size."""
+        if self._shown:
+            self.show(*self._shown)
+
+    async def _draw(self, distribution: Distribution, name: str) -> None:
+        lines = await to_thread(self._lines, distribution, self.size.width, self.size.height - FOOT_ROWS, self.log_counts)
+        self.put(lines, title=f"Distribution of {name}")
+
+    def _lines(self, d: Distribution, width: int, height: int, log: bool) -> list[Line]:
+        """The plot and the two lines below it; runs in a thread."""
+        from wtui.render.plots import histogram_plot
+
+        if not d.seen or d.low != d.low:
+            return [[("no finite values", "dim")]]
+        if d.low == d.high:
+            return [[("every value is ", "dim"), (numbers.value(d.low), "number")]]
+        lines = list(histogram_plot(d.counts, d.low, d.high, width, height, log))
+        outside = d.below + d.above
+        where: Line = [(f"{ZOOMS[self.zoom]}", "dim"), (f", {outside:,.0f} values outside", "dim")]
+        if d.seen < d.total:
+            where.append((f"  sample {numbers.percent(d.seen, d.total)}", "warning"))
+        how: Line = [(f"{len(d.counts)} bins · {'log' if log else 'linear'} counts · z zoom  = - bins  L log", "dim")]
+        return [*lines, where, how]
+
+
+class DepthPane(TextPane):
+    """A metric of one family of tensors against their number along the depth."""
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id, title="Depth")
+        self._shown: DepthView | None = None
+
+    def show(self, view: DepthView) -> None:
+        """Draw a view unless it is what is already drawn."""
+        if view != self._shown and self.size.width:
+            self._shown = view
+            self.run_worker(self._draw(view), exclusive=True, group="depth")
+
+    def on_resize(self) -> None:
+        """Draw again at the new size."""
+        view, self._shown = self._shown, None
+        if view:
+            self.show(view)
+
+    async def _draw(self, view: DepthView) -> None:
+        lines = await to_thread(self._lines, view, self.size.width, self.size.height - FOOT_ROWS)
+        self.put(lines, title=f"{view.metric.name} by depth")
+
+    def _lines(self, view: DepthView, width: int, height: int) -> list[Line]:
+        """The plot and the two lines below it; runs in a thread."""
+        from wtui.render.plots import depth_plot
+
+        what: Line = [(f"{view.family}", "title"), (f"  {len(view.points)} of {view.members} read", "dim")]
+        keys: Line = [("m metric · f which tensors", "dim")]
+        if not view.points:
+            return [[("reading …" if view.members else "none in this model", "dim")], what, keys]
+        return [*depth_plot(view.points, view.current, width, height, view.metric.from_zero), what, keys]
