@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from wtui.model import Catalogue, LayerNode, TensorEntry
 from wtui.render import numbers
 from wtui.render.spans import Line, StyleName, clip, escape, text_width
 
 if TYPE_CHECKING:
+    from wtui.model import Catalogue, LayerNode, TensorEntry
     from wtui.stats.row import SummaryRow
 
 __all__ = ["layer_panel", "model_panel", "number_lines", "tensor_panel"]

@@ -6,6 +6,7 @@ lock and by importing it inside the functions. Every function is pure and may be
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -14,10 +15,11 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.render.numbers import value
-from wtui.render.spans import Line, StyleName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from wtui.render.spans import Line, StyleName
 
 __all__ = ["DepthPoint", "depth_plot", "histogram_plot", "to_ascii", "warm_up"]
 
@@ -37,7 +39,12 @@ _CURRENT = "◉"
 _BAND = "╎"
 _FRAME = frozenset("┤┴┬└┘┐┌├─│┼")
 _ASCII = str.maketrans(
-    {**dict.fromkeys("▘▝▖▗", "."), **dict.fromkeys("▀", "'"), **dict.fromkeys("▄", "_"), **dict.fromkeys("▌▞▛▚▐▜▙▟█", "#")}
+    {
+        **dict.fromkeys("▘▝▖▗", "."),
+        **dict.fromkeys("▀", "'"),
+        **dict.fromkeys("▄", "_"),
+        **dict.fromkeys("▌▞▛▚▐▜▙▟█", "#"),
+    }
     | {_CURVE: "+", _POINT: "*", _CURRENT: "O", _BAND: ":", "┤": "|", "├": "|", "│": "|", "─": "-", "…": "~", "–": "-"}
     | dict.fromkeys("┴┬└┘┐┌┼", "+")
 )
@@ -188,7 +195,7 @@ def _resample(counts: Sequence[float], pixels: int) -> list[float]:
     if n <= pixels:
         return [float(counts[i * n // pixels]) for i in range(pixels)]
     edges = [i * n // pixels for i in range(pixels + 1)]
-    return [float(sum(counts[a:b])) for a, b in zip(edges, edges[1:], strict=False)]
+    return [float(sum(counts[a:b])) for a, b in itertools.pairwise(edges)]
 
 
 def _runs(heights: Sequence[float]) -> list[range]:

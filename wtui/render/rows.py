@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from wtui.model import Catalogue, LayerNode, TensorEntry
+from typing import TYPE_CHECKING
+
 from wtui.render import numbers
 from wtui.render.spans import Line, StyleName, clip, escape, text_width
+
+if TYPE_CHECKING:
+    from wtui.model import Catalogue, LayerNode, TensorEntry
 
 __all__ = ["layer_row", "tensor_row"]
 

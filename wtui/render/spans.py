@@ -34,7 +34,7 @@ def escape(text: str) -> str:
 
 
 def _misleading(character: str) -> bool:
-    """Format characters (bidi marks, joiners, tags) are 'printable' to no one's benefit; combining marks alone are not."""
+    """Whether it is a format character (bidi mark, joiner, tag), private, a surrogate or unassigned."""
     return unicodedata.category(character) in ("Cf", "Co", "Cs", "Cn")
 
 

@@ -14,8 +14,8 @@ from wtui.tui.panes import PanesScreen
 from wtui.tui.results import Results
 
 if TYPE_CHECKING:
-    from textual.widgets import Input
     from textual.timer import Timer
+    from textual.widgets import Input
 
     from wtui.model import Catalogue
     from wtui.tui.finder import Finder
@@ -34,6 +34,7 @@ FIRST_FRAME_WAIT = 0.15
 
 PLOT_REFRESH = 0.5
 """Seconds between two drawings of the plots while the scan goes on: each costs bytes on the line."""
+
 
 class BrowserScreen(PanesScreen):
     """Tree, numbers and plots of one model."""
@@ -213,7 +214,6 @@ class BrowserScreen(PanesScreen):
         name = escape(node.name)
         return f"{name} › {escape(self.outline.catalogue.tensors[self.subject].label)}" if self.subject >= 0 else name
 
-
     def action_search(self) -> None:
         """Type a name; the first match is selected while typing."""
         from wtui.tui.widgets.search_bar import SearchBar
@@ -257,6 +257,17 @@ class BrowserScreen(PanesScreen):
         panes = self.query_one("#panes")
         panes.remove_class("-only-outline", "-only-stats", "-only-plots")
         self.layer_tree.focus()
+
+    def action_table(self) -> None:
+        """All tensors in one table."""
+        from wtui.tui.table import TableScreen
+
+        def go(tensor: int | None) -> None:
+            if tensor is not None:
+                self.layer_tree.go_to(tensor)
+
+        if self.outline is not None:
+            self.app.push_screen(TableScreen(self.outline.catalogue, self.results), go)
 
     def action_family(self) -> None:
         """Show the next family of tensors along the depth."""

@@ -135,7 +135,7 @@ class Cells:
             if size == 0 and 0 < column <= self.width:
                 before, its_style = cells[column - 1]
                 cells[column - 1] = (before + character, its_style)
-            elif 0 <= column and column + size <= self.width:
+            elif column >= 0 and column + size <= self.width:
                 cells[column] = (character, style)
                 if size == 2:
                     cells[column + 1] = ("", style)

@@ -37,7 +37,9 @@ SCREEN_KEYS = [
     _key("n", "match(1)", "next match", "To the next match of the search", id="next_match"),
     _key("N", "match(-1)", "previous match", "To the previous match of the search", id="previous_match"),
     _key("t", "table", "table", "All tensors in one table, or back to the tree; s and S choose the column to sort by"),
-    _key("f", "family", "filter", "Which tensors the depth plot shows: convolution kernels, dense kernels, biases, ..."),
+    _key(
+        "f", "family", "filter", "Which tensors the depth plot shows: convolution kernels, dense kernels, biases, ..."
+    ),
     _key("m", "metric(1)", "metric", "Next metric of the depth plot", id="next_metric"),
     _key("M", "metric(-1)", "previous metric", "Previous metric of the depth plot", id="previous_metric"),
     _key("L", "log", "log", "Counts of the histogram on a linear or a logarithmic scale"),

@@ -7,9 +7,10 @@ once. Knows the model, draws nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from wtui.model import Catalogue, LayerNode
+if TYPE_CHECKING:
+    from wtui.model import Catalogue, LayerNode
 
 __all__ = ["Outline", "Row", "Subject", "alike_runs", "subject_of_layer"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from wtui.render.rows import CLOSED, LEAF, OPEN, layer_row, tensor_row
-from wtui.tui.keys import LIST_KEYS, TREE_KEYS
+from wtui.tui.keys import TREE_KEYS
 from wtui.tui.widgets.lines import RowsPane
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ OPEN_ALL_LIMIT = 2000
 class LayerTree(RowsPane):
     """Draws an `Outline` and moves in it; says by `Selected` where the cursor is."""
 
-    BINDINGS = [*LIST_KEYS, *TREE_KEYS]
+    BINDINGS = TREE_KEYS
 
     class Selected(Message):
         """The cursor came to rest on a subject."""
@@ -66,9 +66,7 @@ class LayerTree(RowsPane):
             sparkline = self.sparklines.get(subject, "")
             return tensor_row(catalogue.tensors[subject], width, depth=depth, sparkline=sparkline, mark=mark)
         state = LEAF if not self.outline.can_open(subject) else OPEN if subject in self.outline.opened else CLOSED
-        return layer_row(
-            self.outline.layer(subject), catalogue, width, depth=depth, state=state, fold=fold, mark=mark
-        )
+        return layer_row(self.outline.layer(subject), catalogue, width, depth=depth, state=state, fold=fold, mark=mark)
 
     def cursor_moved(self) -> None:
         self._say_where()
@@ -78,26 +76,6 @@ class LayerTree(RowsPane):
         """Put the cursor on a subject, opening what hides it."""
         if self.outline is not None:
             self._changed(self.outline.reveal(subject))
-
-    def action_up(self) -> None:
-        """One row up."""
-        self.move_cursor(self.cursor - 1)
-
-    def action_down(self) -> None:
-        """One row down."""
-        self.move_cursor(self.cursor + 1)
-
-    def action_page(self, pages: int) -> None:
-        """A page up or down."""
-        self.move_cursor(self.cursor + pages * max(1, self.size.height - 1))
-
-    def action_first(self) -> None:
-        """To the first row."""
-        self.move_cursor(0)
-
-    def action_last(self) -> None:
-        """To the last row."""
-        self.move_cursor(self.line_count() - 1)
 
     def action_open(self) -> None:
         """Open a closed layer; from an open one, step to what is in it."""

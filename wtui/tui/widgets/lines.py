@@ -12,6 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from wtui.render.spans import Line, clip, text_width
+from wtui.tui.keys import LIST_KEYS
 from wtui.tui.palette import rich_style
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ WHEEL_ROWS = 3
 
 class LinesPane(Widget, can_focus=True):
     """A bordered pane of lines, drawn from `top`; a subclass says how many there are and how each looks."""
+
+    BINDINGS = LIST_KEYS
 
     top = 0
 
@@ -59,6 +62,30 @@ class LinesPane(Widget, can_focus=True):
         if top != self.top:
             self.top = top
             self.refresh()
+
+    def step(self, rows: int) -> None:
+        """What the keys for up and down do: scroll, or move a cursor."""
+        self.scroll_rows(rows)
+
+    def action_up(self) -> None:
+        """One row up."""
+        self.step(-1)
+
+    def action_down(self) -> None:
+        """One row down."""
+        self.step(1)
+
+    def action_page(self, pages: int) -> None:
+        """A page up or down."""
+        self.step(pages * max(1, self.size.height - 1))
+
+    def action_first(self) -> None:
+        """To the first row."""
+        self.step(-self.line_count())
+
+    def action_last(self) -> None:
+        """To the last row."""
+        self.step(self.line_count())
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Scroll down."""
@@ -99,6 +126,9 @@ class RowsPane(LinesPane):
             self.refresh()
         if moved:
             self.cursor_moved()
+
+    def step(self, rows: int) -> None:
+        self.move_cursor(self.cursor + rows)
 
     def on_resize(self) -> None:
         """Keep the cursor in view."""

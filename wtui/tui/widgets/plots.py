@@ -37,7 +37,9 @@ class HistogramPane(TextPane):
         self.zoom = 0
         self._shown: tuple[Distribution, str] | None = None
 
-    def question(self, subject: Subject, ends: tuple[float, float] | None, middle: tuple[float, float] | None) -> AskHistogram:
+    def question(
+        self, subject: Subject, ends: tuple[float, float] | None, middle: tuple[float, float] | None
+    ) -> AskHistogram:
         """What to ask for: `ends` are the smallest and largest value, `middle` the 5 and 95 % quantiles, if known."""
         bins = self.bins or self.auto_bins
         window = (None, ends, middle)[self.zoom]
@@ -73,7 +75,9 @@ class HistogramPane(TextPane):
             self.show(*self._shown)
 
     async def _draw(self, distribution: Distribution, name: str) -> None:
-        lines = await to_thread(self._lines, distribution, self.size.width, self.size.height - FOOT_ROWS, self.log_counts)
+        lines = await to_thread(
+            self._lines, distribution, self.size.width, self.size.height - FOOT_ROWS, self.log_counts
+        )
         self.put(lines, title=f"Distribution of {name}")
 
     def _lines(self, d: Distribution, width: int, height: int, log: bool) -> list[Line]:

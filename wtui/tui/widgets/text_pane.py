@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wtui.tui.keys import LIST_KEYS
 from wtui.tui.widgets.lines import LinesPane
 
 if TYPE_CHECKING:
@@ -17,8 +16,6 @@ __all__ = ["TextPane"]
 
 class TextPane(LinesPane):
     """Shows the lines it was given last."""
-
-    BINDINGS = LIST_KEYS
 
     def __init__(self, id: str | None = None, title: str = "") -> None:
         super().__init__(id=id)
@@ -41,23 +38,3 @@ class TextPane(LinesPane):
 
     def line_at(self, row: int, width: int) -> Line:
         return self.lines[row]
-
-    def action_up(self) -> None:
-        """One row up."""
-        self.scroll_rows(-1)
-
-    def action_down(self) -> None:
-        """One row down."""
-        self.scroll_rows(1)
-
-    def action_page(self, pages: int) -> None:
-        """A page up or down."""
-        self.scroll_rows(pages * max(1, self.size.height - 1))
-
-    def action_first(self) -> None:
-        """To the first row."""
-        self.show_from(0)
-
-    def action_last(self) -> None:
-        """To the last row."""
-        self.show_from(self.line_count())

@@ -1,0 +1,127 @@
+"""All tensors in one table, over the panes: sorted by any column, worst first. Enter goes to the tensor in the tree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.binding import Binding
+from textual.screen import ModalScreen
+
+from wtui.render.table import COLUMNS, header_line, sorted_order, table_line
+from wtui.tui.widgets.bars import Bar
+from wtui.tui.widgets.lines import RowsPane
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from wtui.model import Catalogue
+    from wtui.render.spans import Line
+    from wtui.tui.results import Results
+
+__all__ = ["TableScreen"]
+
+REFRESH = 1.0
+"""Seconds between two looks at whether more tensors were scanned."""
+
+
+class TensorTable(RowsPane):
+    """The rows; sorts itself again when it is asked to."""
+
+    def __init__(self, catalogue: Catalogue, results: Results) -> None:
+        super().__init__(id="table")
+        self._catalogue = catalogue
+        self._results = results
+        self.column: int | None = None
+        self.reverse = False
+        self.order = list(range(len(catalogue.tensors)))
+
+    @property
+    def tensor(self) -> int | None:
+        """The tensor under the cursor."""
+        return self.order[self.cursor] if self.order else None
+
+    def sort(self) -> None:
+        """Sort by the chosen column; the cursor stays on its row."""
+        self.order = sorted_order(self._catalogue.tensors, self._results.rows, self.column, self.reverse)
+        chosen = COLUMNS[self.column].title if self.column is not None else "model order"
+        self.border_title = f"{len(self.order):,} tensors by {chosen}{' reversed' if self.reverse else ''}"
+        self.refresh()
+
+    def header(self) -> Line:
+        """The titles over the rows."""
+        return header_line(max(self.size.width, 20), self.column, self.reverse)
+
+    def line_count(self) -> int:
+        return len(self.order)
+
+    def line_at(self, row: int, width: int) -> Line:
+        tensor = self.order[row]
+        return table_line(self._catalogue.tensors[tensor], self._results.rows.get(tensor), width, self.column)
+
+
+class TableScreen(ModalScreen[int | None]):
+    """The table; closes with the tensor that was chosen, or None."""
+
+    BINDINGS = [
+        Binding("s", "sort(1)", "sort", tooltip="Sort by the next column"),
+        Binding("S", "sort(-1)", "sort back", tooltip="Sort by the previous column"),
+        Binding("r", "reverse", "reverse", tooltip="Turn the order around"),
+        Binding("enter", "choose", "go to", tooltip="Go to the tensor in the tree"),
+        Binding("escape,t,q", "close", "close", tooltip="Back to the tree"),
+    ]
+
+    def __init__(self, catalogue: Catalogue, results: Results) -> None:
+        super().__init__()
+        self._results = results
+        self._table = TensorTable(catalogue, results)
+        self._version = -1
+
+    def compose(self) -> ComposeResult:
+        yield Bar(id="titles")
+        yield self._table
+        bar = Bar(id="table_keys")
+        bar.left = [
+            (" s S", "accent"), (" sort by the next, previous column  ", "dim"), ("r", "accent"),
+            (" reverse  ", "dim"), ("enter", "accent"), (" go to it  ", "dim"), ("esc", "accent"), (" back", "dim"),
+        ]  # fmt: skip
+        yield bar
+
+    def on_mount(self) -> None:
+        """Sort once there is a size, and again while numbers come in."""
+        self._table.focus()
+        self.call_after_refresh(self._update)
+        self.set_interval(REFRESH, self._update_if_new)
+
+    def on_resize(self) -> None:
+        """Other columns may fit now."""
+        self.call_after_refresh(self._update)
+
+    def _update_if_new(self) -> None:
+        if self._version != self._results.version:
+            self._update()
+
+    def _update(self) -> None:
+        self._version = self._results.version
+        self._table.sort()
+        self.query_one("#titles", Bar).show([(" ", ""), *self._table.header()])
+
+    def action_sort(self, step: int) -> None:
+        """The next or previous column, with the model's own order between the last and the first."""
+        choices: list[int | None] = [None, *range(len(COLUMNS))]
+        at = choices.index(self._table.column)
+        self._table.column = choices[(at + step) % len(choices)]
+        self._table.move_cursor(0)
+        self._update()
+
+    def action_reverse(self) -> None:
+        """The other direction."""
+        self._table.reverse = not self._table.reverse
+        self._update()
+
+    def action_choose(self) -> None:
+        """Close with the tensor under the cursor."""
+        self.dismiss(self._table.tensor)
+
+    def action_close(self) -> None:
+        """Close with nothing."""
+        self.dismiss(None)
