@@ -253,7 +253,7 @@ class Catalogue:
         return self._locate(entry) if self._locate else ()
 
     def totals(self, node: LayerNode | None = None) -> Totals:
-        """Sums over the tensors of `node` (default: the whole model) and below; optimizer slots and aliases left out."""
+        """Sums over the tensors of `node` (default: the model) and below; optimizer slots and aliases left out."""
         node = node or self.root
         known = self._totals.get(id(node))
         if known is None:

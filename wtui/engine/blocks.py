@@ -57,7 +57,7 @@ class Plan(Protocol):
     """Pieces of work; any thread may do any of them in any order."""
 
     def blocks(self, unit: int, buffer: Buffer) -> Iterator[tuple[int, NDArray[np.generic]]]:
-        """(block number, its values: raw bytes as uint8 or a decoded 1-D array), valid until the next one is asked for."""
+        """(block number, its values as raw bytes or a decoded 1-D array), valid until the next one is asked for."""
 
     def unit_of(self, block: int) -> int:
         """The unit that a block belongs to."""

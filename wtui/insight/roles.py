@@ -7,8 +7,10 @@ biases with kernels says nothing. Reads no values.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from wtui.model import LayerNode, TensorEntry
+if TYPE_CHECKING:
+    from wtui.model import LayerNode, TensorEntry
 
 __all__ = ["FAMILIES", "axes", "family", "is_torch_layout"]
 
@@ -60,7 +62,11 @@ def family(tensor: TensorEntry, layer: LayerNode) -> str:
         return "embeddings"
     if rank < 2:
         return "other"
-    if _RECURRENT.search(class_name) or _RECURRENT.search(path) or role.startswith(("recurrent", "weight_ih", "weight_hh")):
+    if (
+        _RECURRENT.search(class_name)
+        or _RECURRENT.search(path)
+        or role.startswith(("recurrent", "weight_ih", "weight_hh"))
+    ):
         return "recurrent kernels"
     if rank < 4 and _ATTENTION.search(path):
         return "attention kernels"

@@ -15,7 +15,7 @@ Opener = Callable[[FileRef], Source]
 
 
 def file_ref(source: FileSource, member: Member | None = None, size: int | None = None) -> FileRef:
-    """The identity of an open file: path, size, mtime and inode; of a member inflated to `size` bytes, if one is given."""
+    """The identity of an open file, or of a member of it that inflates to `size` bytes."""
     status = source.status
     return FileRef(source.name, source.size if size is None else size, status.st_mtime_ns, status.st_ino, member)
 

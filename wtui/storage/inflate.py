@@ -10,10 +10,13 @@ import os
 import tempfile
 import zlib
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from wtui.errors import StorageError
-from wtui.model import Member
 from wtui.storage.source import Source, _check_range, _Counted, _read
+
+if TYPE_CHECKING:
+    from wtui.model import Member
 
 __all__ = ["InflatedSource"]
 
@@ -67,7 +70,7 @@ class InflatedSource(_Counted):
     def _inflate(self) -> tempfile.SpooledTemporaryFile[bytes]:
         """The whole member, inflated; the temporary file has no name and goes with the process."""
         self._refuse_if_no_room()
-        out: tempfile.SpooledTemporaryFile[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)
+        out: tempfile.SpooledTemporaryFile[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
         try:
             self._inflate_to(out)
         except (zlib.error, OSError) as error:
@@ -104,4 +107,6 @@ class InflatedSource(_Counted):
         free = room.f_bavail * room.f_frsize
         if self.size > free:
             hint = f"unpack it, or set TMPDIR to a place with {self.size / 1e9:.1f} GB"
-            raise StorageError(f"is compressed, and there is no room to inflate its {self.size:,} bytes", self.name, hint)
+            raise StorageError(
+                f"is compressed, and there is no room to inflate its {self.size:,} bytes", self.name, hint
+            )

@@ -162,7 +162,7 @@ class WindowSource:
 
 
 class CachedSource:
-    """Another source read in aligned blocks that are kept for a while: for metadata, of which many small reads are made."""
+    """Another source read in aligned blocks that are kept for a while: for metadata, read in many small pieces."""
 
     def __init__(self, source: Source, block: int = METADATA_BLOCK, keep: int = METADATA_BLOCKS) -> None:
         self.name = source.name
