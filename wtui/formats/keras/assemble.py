@@ -1,0 +1,84 @@
+"""From what was saved and what was configured to a Catalogue: the model, then its optimizer, with notices and metadata.
+
+Knows the documents beside the weights (config.json, metadata.json), not where they come from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wtui.formats.keras.config import parse, summary
+from wtui.formats.keras.optimizer import optimizer_draft, trained_weights
+from wtui.formats.keras.tree import Draft, Finished, Remark, finish, locator
+from wtui.formats.keras.walk import walk
+from wtui.model import Catalogue, FileRef, Notice
+
+if TYPE_CHECKING:
+    from wtui.formats.keras.saved import SavedGroup
+
+__all__ = ["MAX_JSON", "Documents", "build", "keras3_catalogue", "read_json"]
+
+MAX_JSON = 64 << 20
+"""Bytes of a configuration that are read: those of the largest published models have a few MB."""
+
+
+class Documents(NamedTuple):
+    """What lies beside the weights of a model."""
+
+    config: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    notices: tuple[Notice, ...] = ()
+
+
+def read_json(raw: bytes | str, name: str) -> tuple[Mapping[str, Any], tuple[Notice, ...]]:
+    """A JSON object, empty with a notice where the bytes are none."""
+    try:
+        found = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        return {}, (Notice("", f"{name} cannot be read: {str(error)[:100]}"),)
+    if not isinstance(found, dict):
+        return {}, (Notice("", f"{name} is not a JSON object"),)
+    return found, ()
+
+
+def keras3_catalogue(
+    path: str, name: str, files: Sequence[FileRef], saved: SavedGroup, documents: Documents, extra: Mapping[str, Any]
+) -> Catalogue:
+    """A model saved by Keras 3 (or by Keras 2.13 and later in its format); `name` is for one that has none."""
+    config = parse(documents.config)
+    walked = walk(saved, config, name)
+    compiled = documents.config.get("compile_config")
+    compiled = compiled if isinstance(compiled, Mapping) else {}
+    optimizer = compiled.get("optimizer")
+    weights = trained_weights(walked.root.all_tensors()) if walked.ordered else None
+    if walked.optimizers:
+        finish(walked.root)
+    settings = optimizer if isinstance(optimizer, Mapping) else None
+    for group in walked.optimizers:
+        walked.root.children.append(optimizer_draft(group, settings, weights))
+    version = documents.metadata.get("keras_version")
+    title = f"Keras {version}" if isinstance(version, str) else "Keras 3" if config else "Keras 3 weights"
+    facts = {**documents.metadata, **summary(config), **extra}
+    if compiled:
+        facts["compile_config"] = compiled
+    build_config = documents.config.get("build_config")
+    if build_config:
+        facts["build_config"] = build_config
+    return build(path, title, files, walked.root, facts, walked.remarks, documents.notices)
+
+
+def build(
+    path: str,
+    title: str,
+    files: Sequence[FileRef],
+    root: Draft,
+    metadata: Mapping[str, Any],
+    remarks: Iterable[Remark],
+    notices: Iterable[Notice],
+) -> Catalogue:
+    """The catalogue of a finished draft."""
+    done: Finished = finish(root)
+    told = (*notices, *(remark.notice() for remark in remarks))
+    return Catalogue(path, title, files, done.tensors, done.root, metadata, told, locator(files, done.stored))
