@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from wtui.model import Part, TensorEntry
 
-__all__ = ["decode", "dtype"]
+__all__ = ["decode", "dtype", "stored_dtype"]
 
 DEFLATE, SHUFFLE, FLETCHER32, BZIP2, LZF = 1, 2, 3, 307, 32000
 """Registered numbers of the filters that can be undone."""
@@ -55,7 +55,7 @@ def decode(data: memoryview, entry: TensorEntry, part: Part) -> NDArray[np.gener
     """
     shape = entry.shape if part.shape is None else part.shape
     settings = dict(entry.encoding_args)
-    stored = _numpy_dtype(entry)
+    stored = stored_dtype(entry)
     if not len(data):
         fill = settings.get("fill") or bytes(stored.itemsize)
         return np.broadcast_to(_native(np.frombuffer(fill, stored, 1)[0]), shape)
@@ -68,7 +68,7 @@ def decode(data: memoryview, entry: TensorEntry, part: Part) -> NDArray[np.gener
     return _native(np.frombuffer(data, stored)).reshape(shape)
 
 
-def _numpy_dtype(entry: TensorEntry) -> np.dtype[np.generic]:
+def stored_dtype(entry: TensorEntry) -> np.dtype[np.generic]:
     """The stored dtype, in the file's byte order."""
     if entry.dtype not in DTYPE_BITS:
         raise CodecError(f"values of type {entry.dtype} cannot be decoded", entry.name)

@@ -71,6 +71,12 @@ class Group(Object):
             raise KeyError(name)
         return found
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read_table().hard)
+
+    def __len__(self) -> int:
+        return len(self._read_table().hard)
+
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.get(name) is not None
 

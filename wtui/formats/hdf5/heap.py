@@ -61,15 +61,15 @@ def global_object(space: Space, collection: int, index: int) -> bytes:
 
 def _collection(space: Space, address: int) -> dict[int, tuple[int, int]]:
     """Index: (address, bytes) of all objects of a collection."""
-    prefix = space.cursor(address, 8 + space.lengths)
+    step = 8 + space.lengths + -space.lengths % 8
+    prefix = space.cursor(address, step)
     prefix.expect(b"GCOL")
     version = prefix.uint(1)
     if version != 1:
         raise prefix.error(f"a heap of version {version}")
     prefix.skip(3)
     end = address + prefix.length()
-    at = address + prefix.at
-    step = 8 + space.lengths
+    at = address + step
     found: dict[int, tuple[int, int]] = {}
     while at + step <= min(end, space.size):
         fields = space.cursor(at, step)

@@ -145,10 +145,10 @@ def _symbols(space: Space, address: int, heap: LocalHeap) -> list[tuple[int, byt
     fields.expect(b"SNOD")
     fields.skip(2)
     used = fields.uint(2)
-    fields = space.cursor(address + 8, used * (2 * space.offsets + 24))
+    fields = space.cursor(address + 8, used * (space.lengths + space.offsets + 24))
     found: list[tuple[int, bytes, int | None]] = []
     for _ in range(used):
-        place, target, cached = fields.uint(space.offsets), fields.address_or_none(), fields.uint(4)
+        place, target, cached = fields.length(), fields.address_or_none(), fields.uint(4)
         fields.skip(20)
         found.append((place, heap.name(place), None if cached == 2 else target))
     return found

@@ -58,7 +58,7 @@ def _superblock(source: Source, start: int) -> tuple[Space, int]:
     space = fields.space = Space(source, start, offsets, lengths)
     fields.skip(offsets)
     extension = fields.address_or_none()
-    fields.skip(offsets if version >= 2 else 3 * offsets)
+    fields.skip(offsets if version >= 2 else 2 * offsets + lengths)
     root = fields.address_or_none()
     if root is None:
         raise fields.error("no root group")

@@ -1,0 +1,44 @@
+"""The HDF5 reader against h5py, on every kind of file that h5py can write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import h5py
+import pytest
+
+from tests.formats import hdf5_zoo as zoo
+from tests.formats.hdf5_oracle import assert_same
+from wtui.formats.hdf5 import open_hdf5
+from wtui.storage import FileSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("name", list(zoo.ZOO))
+def test_equals_h5py(name: str, tmp_path: Path) -> None:
+    path = zoo.write(tmp_path / "zoo.h5", name)
+    _compare(path)
+
+
+def test_shared_messages_equal_h5py(tmp_path: Path) -> None:
+    path = zoo.write_with(tmp_path / "shared.h5", zoo.shared_plist(), zoo.shared_messages)
+    _compare(path)
+
+
+@pytest.mark.parametrize(("offsets", "lengths"), [(4, 4), (8, 4), (4, 8)])
+def test_narrow_addresses_equal_h5py(offsets: int, lengths: int, tmp_path: Path) -> None:
+    for build in (zoo.numbers, zoo.attributes, zoo.chunks):
+        plist = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+        plist.set_sizes(offsets, lengths)
+        _compare(zoo.write_with(tmp_path / f"{build.__name__}.h5", plist, build))
+
+
+def _compare(path: Path) -> None:
+    source = FileSource(str(path))
+    with h5py.File(path) as file:
+        compared = assert_same(open_hdf5(source), file, source)
+        found: list[str] = []
+        file.visit(found.append)
+        assert compared > 1
