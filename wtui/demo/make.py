@@ -1,0 +1,179 @@
+"""Trains and writes the demo's models. Run it with `pip install '.[demo]'` and `python -m wtui.demo.make`.
+
+The data are the 1,797 handwritten digits (8x8) that scikit-learn ships. Every fault in these files is said in a note
+that is stored in the file itself and shown on the screen.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+HERE = Path(__file__).parent / "models"
+SEED = 7
+EPOCHS = 5
+JUMP_AT = 5
+"""The epoch for which the learning rate is raised."""
+JUMP_TO = 1e4
+"""A learning rate at which this network is lost within one epoch."""
+
+
+def main() -> None:
+    """Write all models into the package's `demo/models`, replacing what is there."""
+    import keras
+
+    keras.utils.set_random_seed(SEED)
+    shutil.rmtree(HERE, ignore_errors=True)
+    (HERE / "digits-run").mkdir(parents=True)
+    data = digits()
+    write_run(data)
+    write_healthy(data)
+    write_colleague(data)
+    total = sum(f.stat().st_size for f in HERE.rglob("*") if f.is_file())
+    print(f"{total:,} bytes in {HERE}")
+
+
+def digits() -> tuple[Any, Any, Any, Any]:
+    """Images in [0, 1] of shape (n, 8, 8, 1) and labels: training set, then test set."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    images, labels = load_digits(return_X_y=True)
+    images = (images / 16.0).reshape(-1, 8, 8, 1).astype("float32")
+    x, x_test, y, y_test = train_test_split(images, labels, test_size=0.25, random_state=SEED, stratify=labels)
+    return x, y, x_test, y_test
+
+
+def network(name: str) -> Any:
+    """The small convolutional network of the demo, compiled."""
+    import keras
+    from keras import layers
+
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(8, 3, activation="relu", name="conv1"),
+            layers.Conv2D(16, 3, activation="relu", name="conv2"),
+            layers.MaxPooling2D(2, name="pool"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(32, activation="relu", name="hidden"),
+            layers.Dense(10, name="digits"),
+        ],
+        name=name,
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), loss, metrics=["accuracy"])
+    return model
+
+
+def write_run(data: tuple[Any, Any, Any, Any]) -> None:
+    """Checkpoints before training and after each epoch; in the last one the learning rate jumps and all is lost."""
+    x, y, x_test, y_test = data
+    model = network("digits")
+    folder = HERE / "digits-run"
+    history: list[dict[str, float | int]] = []
+    for epoch in range(EPOCHS + 1):
+        if epoch == JUMP_AT:
+            model.optimizer.learning_rate = JUMP_TO
+        if epoch:
+            model.fit(x, y, batch_size=32, epochs=1, verbose=0)
+        loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
+        history.append(
+            {
+                "epoch": epoch,
+                "learning_rate": float(model.optimizer.learning_rate),
+                "val_loss": float(loss),
+                "val_accuracy": float(accuracy),
+            }
+        )
+        path = folder / f"epoch-{epoch}.keras"
+        model.save(path)
+        note = "a run on handwritten digits: " + (
+            "before training"
+            if epoch == 0
+            else f"planted: in epoch {JUMP_AT} the learning rate jumped from 0.05 to {JUMP_TO:g}"
+            if epoch == JUMP_AT
+            else f"after epoch {epoch}"
+        )
+        annotate(path, note, history)
+        print(path.name, f"accuracy {accuracy:.3f}")
+    with open(folder / "history.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(history[0]))
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def write_healthy(data: tuple[Any, Any, Any, Any]) -> None:
+    """The same network trained to the end: nothing is wrong with it."""
+    x, y, x_test, y_test = data
+    model = network("digits")
+    model.fit(x, y, batch_size=32, epochs=30, verbose=0)
+    accuracy = float(model.evaluate(x_test, y_test, verbose=0)[1])
+    path = HERE / "healthy.keras"
+    model.save(path)
+    annotate(path, f"trained for 30 epochs, {accuracy:.1%} of the test digits are right", [{"val_accuracy": accuracy}])
+    print(path.name, f"accuracy {accuracy:.3f}")
+
+
+def write_colleague(data: tuple[Any, Any, Any, Any]) -> None:
+    """A legacy whole-model file with a custom class and a Lambda layer, as one gets it from a colleague."""
+    import h5py
+    import keras
+    from keras import layers
+
+    @keras.saving.register_keras_serializable(package="colleague")
+    class RowScale(layers.Layer):  # type: ignore[misc]
+        """A weight for each row of the image."""
+
+        def build(self, shape: Any) -> None:
+            self.row_weight = self.add_weight(name="row_weight", shape=(shape[1], 1), initializer="ones")
+
+        def call(self, x: Any) -> Any:
+            return x * self.row_weight
+
+    x, y, x_test, y_test = data
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8)),
+            RowScale(name="row_scale"),
+            layers.Lambda(lambda t: t * 2.0 - 1.0, name="centre"),
+            layers.Bidirectional(layers.LSTM(12), name="rows"),
+            layers.Dense(10, activation="softmax", name="digits"),
+        ],
+        name="colleague",
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(x[..., 0], y, batch_size=32, epochs=25, verbose=0)
+    accuracy = float(model.evaluate(x_test[..., 0], y_test, verbose=0)[1])
+    path = HERE / "colleague.h5"
+    model.save(path, include_optimizer=False)
+    with h5py.File(path, "r+") as file:
+        file.attrs["note"] = (
+            f"from a colleague: reads the rows with an LSTM, {accuracy:.1%} right; "
+            "its custom class and its Lambda layer cannot be run here, the weights can be read"
+        )
+    print(path.name, f"accuracy {accuracy:.3f}")
+
+
+def annotate(path: Path, note: str, history: list[dict[str, float | int]]) -> None:
+    """Add a note and the accuracy by epoch to metadata.json inside a `.keras` file; everything else stays."""
+    with zipfile.ZipFile(path) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    metadata = json.loads(members["metadata.json"])
+    metadata |= {"note": note, "history": history}
+    members["metadata.json"] = json.dumps(metadata).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name), data)
+
+
+if __name__ == "__main__":
+    main()
