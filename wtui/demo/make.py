@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import shutil
 import zipfile
@@ -79,7 +80,7 @@ def write_run(data: tuple[Any, Any, Any, Any]) -> None:
     x, y, x_test, y_test = data
     model = network("digits")
     folder = HERE / "digits-run"
-    history: list[dict[str, float | int]] = []
+    history: list[dict[str, float | int | None]] = []
     for epoch in range(EPOCHS + 1):
         if epoch == JUMP_AT:
             model.optimizer.learning_rate = JUMP_TO
@@ -90,7 +91,7 @@ def write_run(data: tuple[Any, Any, Any, Any]) -> None:
             {
                 "epoch": epoch,
                 "learning_rate": float(model.optimizer.learning_rate),
-                "val_loss": float(loss),
+                "val_loss": float(loss) if math.isfinite(loss) else None,
                 "val_accuracy": float(accuracy),
             }
         )
@@ -163,7 +164,7 @@ def write_colleague(data: tuple[Any, Any, Any, Any]) -> None:
     print(path.name, f"accuracy {accuracy:.3f}")
 
 
-def annotate(path: Path, note: str, history: list[dict[str, float | int]]) -> None:
+def annotate(path: Path, note: str, history: list[dict[str, float | int | None]]) -> None:
     """Add a note and the accuracy by epoch to metadata.json inside a `.keras` file; everything else stays."""
     with zipfile.ZipFile(path) as archive:
         members = {info.filename: archive.read(info) for info in archive.infolist()}

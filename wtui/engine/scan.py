@@ -16,10 +16,11 @@ from wtui.engine.blocks import Buffer, Plan, plan_blocks
 from wtui.engine.order import Order
 from wtui.errors import WtuiError
 from wtui.stats.accumulate import Accumulator, Scratch
-from wtui.stats.summary import At, Summary
+from wtui.stats.summary import At
 
 if TYPE_CHECKING:
     from wtui.model import Catalogue
+    from wtui.stats.summary import Summary
     from wtui.storage import Files
 
 __all__ = ["Outcome", "Scanner", "default_threads"]

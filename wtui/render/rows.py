@@ -12,6 +12,15 @@ if TYPE_CHECKING:
 
 __all__ = ["layer_row", "tensor_row"]
 
+NUMBER_WIDTH = 7
+"""Columns of the parameter count or small histogram at the end of a row."""
+
+MIDDLE_WIDTH = 13
+"""Columns in which classes and shapes begin below each other."""
+
+MIDDLE_MIN = 5
+"""A class or shape that would be cut to fewer columns is left out."""
+
 OPEN, CLOSED, LEAF = "▾ ", "▸ ", "  "
 
 
@@ -59,8 +68,8 @@ def _row(
     style: StyleName,
     mark: tuple[str, StyleName] | None,
 ) -> Line:
-    """Indent, name and mark at the left; the number at the right; the middle just before it if there is room."""
-    tail = f" {right} " if right else " "
+    """Indent, name and mark; class or shape in a column of their own where the name leaves room; the number last."""
+    tail = " " * max(0, NUMBER_WIDTH - text_width(right)) + right + " "
     room = width - text_width(indent) - text_width(tail)
     name = clip(name, max(room - (2 if mark else 0), 4))
     line: Line = [(indent, "dim"), (name, style)]
@@ -68,11 +77,11 @@ def _row(
     if mark:
         line.append((" " + mark[0], mark[1]))
         used += 1 + text_width(mark[0])
-    left = room - used - 2
-    if left >= 4 and middle:
+    left = room - used - 1
+    if middle and left >= min(text_width(middle), MIDDLE_MIN):
         middle = clip(middle, left)
-        column = max(left + 2 - text_width(middle), 2) if text_width(middle) > 14 else max(left + 2 - 14, 2)
-        line.append((" " * column + middle, "class"))
-        used += column + text_width(middle)
+        start = max(used + 1, room - max(MIDDLE_WIDTH, text_width(middle)))
+        line.append((" " * (start - used) + middle, "class"))
+        used = start + text_width(middle)
     line.append((" " * (room - used) + tail, "number"))
     return line

@@ -27,7 +27,7 @@ MAX_VALUE = 1 << 20
 """Bytes of a dataset that `Dataset.read` takes."""
 
 MAX_CHUNK = (1 << 32) - 1
-"""Bytes of one chunk, by the format's own rule."""
+"""Bytes of one chunk before filters: the format's own limit until HDF5 2.0, and more than fits into memory anyway."""
 
 FILL_BOX = 1 << 20
 """Values of each part of a dataset that was never written, so that no reader has to make it whole."""
@@ -156,7 +156,8 @@ class Dataset(Object):
                 f"chunks {list(stored.chunk)} that do not fit shape {list(self.shape)}", self.address
             )
         if prod(stored.chunk) > MAX_CHUNK:
-            raise self._space.error(f"chunks of {prod(stored.chunk):,} bytes", self.address)
+            self.problem = f"its chunks of {prod(stored.chunk):,} bytes are too large to be decoded"
+            return
         if stored.chunks is None:
             self._store_nothing(messages)
             return

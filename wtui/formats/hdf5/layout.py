@@ -74,7 +74,7 @@ def read_layout(space: Space, message: header.Message) -> Layout:
     version = fields.uint(1)
     if version in (1, 2):
         return _old(fields)
-    if version not in (3, 4):
+    if version not in (3, 4, 5):
         raise fields.error(f"a layout of version {version}, which wtui does not know")
     kind = fields.uint(1)
     if kind == COMPACT:

@@ -14,6 +14,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 __all__ = [
+    "CONSTANTS",
     "SCALES_OF_FLOAT8",
     "Named",
     "Saved",
@@ -214,7 +215,10 @@ def trained_by_default(class_name: str, variable: str) -> bool | None:
     return None if variable not in _NEVER_TRAINED else False
 
 
-_NEVER_TRAINED = frozenset({"moving_mean", "moving_variance", "vector_u", "seed_generator_state"})
+CONSTANTS = frozenset({"idf_weights"})
+"""Variables that Keras saves by name and does not count among a model's weights."""
+
+_NEVER_TRAINED = frozenset({"moving_mean", "moving_variance", "vector_u", "seed_generator_state", *CONSTANTS})
 """Names that no class of Keras gives to something it trains."""
 
 
@@ -226,7 +230,7 @@ def name_variables(class_name: str, config: Mapping[str, Any] | None, saved: Seq
     if not saved:
         return []
     if any(not s.key.isdecimal() for s in saved):
-        return [Named(s.key, s.key, trained_by_default(class_name, s.key)) for s in saved]
+        return [_by_own_name(class_name, s.key) for s in saved]
     shapes = tuple((len(s.shape), s.dtype) for s in saved)
     class_name = _SYNONYMS.get(class_name, class_name)
     if class_name in _TABLE:
@@ -239,6 +243,11 @@ def name_variables(class_name: str, config: Mapping[str, Any] | None, saved: Seq
             if found:
                 return _named(found[0], _why(found, config))
     return _by_rank(saved)
+
+
+def _by_own_name(class_name: str, name: str) -> Named:
+    """A variable whose name its class wrote into the file."""
+    return Named(name, name, trained_by_default(class_name, name))
 
 
 def _named(variables: Iterable[_Variable], inferred: str) -> list[Named]:
@@ -292,12 +301,12 @@ def _fitting(
 
 
 def _choices(class_name: str, conditions: Sequence[str]) -> Iterator[dict[str, bool]]:
-    """Every answer to the open conditions, Keras's defaults first."""
+    """Every answer to the open conditions: Keras's defaults, then those without the first (a norm without gamma)."""
     usual = [c.startswith("?") or _present(class_name, _Variable("", when=c), {}) for c in conditions]
     for count, flips in enumerate(product((False, True), repeat=len(conditions))):
         if count >= MAX_COMBINATIONS:
             return
-        yield {c: u != f for c, u, f in zip(conditions, usual, flips, strict=True)}
+        yield {c: u != f for c, u, f in zip(conditions, usual, reversed(flips), strict=True)}
 
 
 def _fits(variable: _Variable, saved: tuple[int, str]) -> bool:

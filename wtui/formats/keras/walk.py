@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from wtui.formats.keras.config import MAX_DEPTH, LayerConfig, children_of
 from wtui.formats.keras.structure import class_of_auto_name, class_of_snake, snake_case
 from wtui.formats.keras.tree import Draft, DraftTensor, Remark
-from wtui.formats.keras.variables import Named, Saved, always_saves, name_variables, quantisation
+from wtui.formats.keras.variables import CONSTANTS, Named, Saved, always_saves, name_variables, quantisation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,9 +128,9 @@ class _Walk:
             draft.class_name = guess = ""
         for one, (_, stored) in zip(named, ordered, strict=True):
             flag = and_trainable(trainable, one.trainable)
-            draft.tensors.append(DraftTensor(one.name, one.role, stored, flag, one.inferred or guess, layer.group))
-        if config is not None:
-            self._explain(draft, layer.config)
+            group = "state" if one.name in CONSTANTS else layer.group
+            draft.tensors.append(DraftTensor(one.name, one.role, stored, flag, one.inferred or guess, group))
+        self._explain(draft, layer.config)
 
     def _explain(self, draft: Draft, config: LayerConfig) -> None:
         """Say what the bytes of adapted and of packed kernels are."""
@@ -140,7 +140,7 @@ class _Walk:
             main.trainable = False
             text = f"LoRA of rank {rank} was merged into it when it was saved; lora_{main.role}_a and _b"
             self.remarks.append(Remark(main, f"{text} are not in the file"))
-        if quantisation(config.config) == "int4":
+        if quantisation(config.config) == "int4" or any(t.role.endswith("_zero") for t in draft.tensors):
             for tensor in draft.tensors:
                 if tensor.stored.dataset.dtype == "int8" and tensor.role in _PACKED:
                     self.remarks.append(
