@@ -6,6 +6,7 @@ once. Knows the model, draws nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -122,35 +123,27 @@ class Outline:
         return next((i for i, row in enumerate(self.rows) if row.subject == subject), None)
 
     def sibling(self, subject: Subject, step: int) -> Subject | None:
-        """The tensor or layer of the same name in the next (1) or previous (-1) layer that has one; None at the end.
+        """The tensor or layer at the same place in the next (1) or previous (-1) block; None at the end.
 
-        The path is compared with its last differing part left open: `blocks.3.attn.q.weight` follows
-        `blocks.2.attn.q.weight`, `conv2/kernel` follows `conv1/kernel`.
+        A block is the layer, at or above the subject, that has the most brothers named like it but for numbers:
+        `blocks.3.attn.q.weight` follows `blocks.2.attn.q.weight`, `conv2/kernel` follows `conv1/kernel`.
         """
-        inside: list[str] = []
-        at: Subject = subject
-        while (above := self.parent(at)) is not None:
-            inside.insert(0, self._name(at))
-            brothers = self.layer(above).children
-            if at < 0:
-                found = self._following(brothers, self.layer(at), step, inside[1:])
-                if found is not None:
-                    return found
-            at = above
-        return None
-
-    def _name(self, subject: Subject) -> str:
-        return self.catalogue.tensors[subject].label if subject >= 0 else self.layer(subject).name
-
-    def _following(self, brothers: list[LayerNode], node: LayerNode, step: int, inside: list[str]) -> Subject | None:
-        """The subject at the path `inside` in the nearest brother that has it."""
-        start = brothers.index(node) + step
-        stop = len(brothers) if step > 0 else -1
-        for i in range(start, stop, step):
-            found = self._descend(brothers[i], inside)
-            if found is not None:
-                return found
-        return None
+        inside = [] if subject < 0 else [self.catalogue.tensors[subject].label]
+        node = self.layer(subject)
+        best: tuple[int, LayerNode, list[LayerNode], list[str]] | None = None
+        while (above := self.parent(self.subject(node))) is not None:
+            pattern = _pattern(node.name)
+            brothers = [c for c in self.layer(above).children if _pattern(c.name) == pattern]
+            if len(brothers) > 1 and (best is None or len(brothers) > best[0]):
+                best = (len(brothers), node, brothers, list(inside))
+            inside.insert(0, node.name)
+            node = self.layer(above)
+        if best is None:
+            return None
+        _, node, brothers, inside = best
+        start, stop = brothers.index(node) + step, len(brothers) if step > 0 else -1
+        found = (self._descend(brothers[i], inside) for i in range(start, stop, step))
+        return next((s for s in found if s is not None), None)
 
     def _descend(self, node: LayerNode, inside: list[str]) -> Subject | None:
         for i, name in enumerate(inside):
@@ -187,6 +180,11 @@ class Outline:
             if length < MIN_RUN:
                 below += [Row(self.subject(c), depth) for c in node.children[start + 1 : start + length]]
         return below
+
+
+def _pattern(name: str) -> str:
+    """The name with every number left open."""
+    return re.sub(r"\d+", "#", name)
 
 
 def alike_runs(nodes: list[LayerNode], catalogue: Catalogue) -> list[tuple[int, int]]:
