@@ -123,11 +123,11 @@ def _both_ways(layer: LayerConfig) -> list[Held]:
     if forward is None:
         unknown = LayerConfig("", "", {}, complete=False)
         return [Held(attribute, [unknown], False) for attribute in ("forward_layer", "backward_layer")]
-    backward = parse(layer.config.get("backward_layer")) or forward
-    plain = [x.name.removeprefix("forward_").removeprefix("backward_") for x in (forward, backward)]
+    plain = forward.name.removeprefix("forward_")
+    backward = parse(layer.config.get("backward_layer")) or forward._replace(name=f"backward_{plain}")
     return [
-        Held("forward_layer", [forward._replace(name=f"forward_{plain[0]}")], False),
-        Held("backward_layer", [backward._replace(name=f"backward_{plain[1]}")], False),
+        Held("forward_layer", [forward._replace(name=f"forward_{plain}")], False),
+        Held("backward_layer", [backward], False),
     ]
 
 

@@ -15,7 +15,7 @@ from wtui.formats.keras.config import MAX_DEPTH, LayerConfig, children_of, layer
 from wtui.formats.keras.optimizer import OPTIMIZER, slot_role
 from wtui.formats.keras.structure import CELL_OF, is_keras_class
 from wtui.formats.keras.tree import Draft, DraftTensor, Origin, Remark, Stored
-from wtui.formats.keras.variables import Saved, always_saves, name_variables, trained_by_default
+from wtui.formats.keras.variables import Saved, always_saves, name_variables, quantisation, trained_by_default
 from wtui.formats.keras.walk import and_trainable
 
 __all__ = ["Legacy", "is_legacy", "names_in", "optimizer_draft", "weights_group"]
@@ -184,14 +184,14 @@ class Legacy:
             return None
         held = [layer for one in children_of(config) for layer in one.layers]
         for layer in held:
-            if layer.name == name:
-                return layer
+            if name in (layer.name, f"backward_{layer.name}"):
+                return layer._replace(name=name)
         return held[0]._replace(name=name) if len(held) == 1 and config.class_name in CELL_OF else None
 
     def _append(self, draft: Draft, label: str, dataset: Dataset) -> None:
         config, trainable = self._made[id(draft)]
-        role = _keras1_role(label) or label
-        own = _trained(config, role)
+        role = _KERAS1_ROLES.get(label, label)
+        own = False if dataset.dtype.startswith(("int", "uint")) else _trained(config, role)
         draft.tensors.append(DraftTensor(label, role, Stored(dataset, self._origin), and_trainable(trainable, own)))
 
     def _add_top_level(self) -> None:
@@ -226,17 +226,15 @@ def _split(name: str, layer: str) -> tuple[list[str], str]:
     return owners, label
 
 
-def _keras1_role(label: str) -> str:
-    return _KERAS1_ROLES.get(label, "")
-
-
 def _trained(config: LayerConfig | None, role: str) -> bool | None:
     """Whether the layer's class trains a variable of that name; None for classes that are not Keras's."""
     if config is None:
         return False if trained_by_default("", role) is False else None
+    if config.config.get("lora_rank") and role in ("kernel", "embeddings"):
+        return False
     inner = [layer for held in children_of(config) for layer in held.layers]
     for class_name in (config.class_name, *(layer.class_name for layer in inner)):
-        known = trained_by_default(class_name, role)
+        known = trained_by_default(class_name, role, quantisation(config.config))
         if known is not None:
             return known
     return True if is_keras_class(config.class_name) else None

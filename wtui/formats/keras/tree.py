@@ -6,6 +6,7 @@ Names are made unique here, and here alone. Knows where bytes lie, and nothing o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 from wtui.formats.hdf5 import Dataset, open_hdf5
@@ -147,7 +148,7 @@ def _entry(tensor: DraftTensor, layer: str, chunked: dict[str, Stored]) -> Tenso
         layer,
         tensor.role,
         dataset.shape,
-        dataset.dtype,
+        _dtype(dataset),
         parts,
         dataset.encoding,
         dataset.encoding_args,
@@ -158,6 +159,12 @@ def _entry(tensor: DraftTensor, layer: str, chunked: dict[str, Stored]) -> Tenso
         inferred=tensor.inferred,
         problem=dataset.problem,
     )
+
+
+def _dtype(dataset: Dataset) -> str:
+    """Legacy files hold bfloat16 as two opaque bytes without a word; it is the only such type that Keras has."""
+    two_bytes = dataset.dtype == "opaque" and dataset.nbytes == 2 * prod(dataset.shape)
+    return "bfloat16" if two_bytes and dataset.nbytes else dataset.dtype
 
 
 def locator(

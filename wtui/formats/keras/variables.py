@@ -205,10 +205,10 @@ def always_saves(class_name: str, config: Mapping[str, Any]) -> bool:
     return modes is not None and any(_present(class_name, v, config) for v in modes[""])
 
 
-def trained_by_default(class_name: str, variable: str) -> bool | None:
-    """Whether the class trains the variable of that name; None if the table does not know."""
+def trained_by_default(class_name: str, variable: str, mode: str = "") -> bool | None:
+    """Whether the class, quantised by `mode`, trains the variable of that name; None if the table does not know."""
     modes = _TABLE.get(_SYNONYMS.get(class_name, class_name), {})
-    for variables in modes.values():
+    for variables in (modes.get(mode, ()), *modes.values()):
         for known in variables:
             if known.name == variable:
                 return known.trained

@@ -126,10 +126,11 @@ class _Walk:
         guess = layer.guess
         if guess and not _from_table(named, found):
             draft.class_name = guess = ""
-        for one, (_, stored) in zip(named, ordered, strict=True):
+        for one, (key, stored) in zip(named, ordered, strict=True):
             flag = and_trainable(trainable, one.trainable)
+            inferred = one.inferred or ("" if one.name == key else guess)
             group = "state" if one.name in CONSTANTS else layer.group
-            draft.tensors.append(DraftTensor(one.name, one.role, stored, flag, one.inferred or guess, group))
+            draft.tensors.append(DraftTensor(one.name, one.role, stored, flag, inferred, group))
         self._explain(draft, layer.config)
 
     def _explain(self, draft: Draft, config: LayerConfig) -> None:
