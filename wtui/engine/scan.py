@@ -1,25 +1,26 @@
-"""Threads that read tensors and summarise them: one pass each, the most urgent first, several threads on a large one.
+"""Threads that read tensors and summarise them: the most urgent first, several threads on a large one.
 
-Every front end drains the same outcomes. A consumer that stops draining stops the work. Knows no format and no screen.
+Every front end drains the same outcomes. A consumer that stops draining stops the work. Where a tensor's values lie so
+far from zero that its quantiles come out coarse, it is read a second time at once. Knows no format and no screen.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Iterator
 from queue import Empty, SimpleQueue
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, NamedTuple
 
-from wtui.engine.blocks import Buffer, Plan, plan_blocks
+from wtui.engine.blocks import Buffer, plan_blocks
+from wtui.engine.job import Job
 from wtui.engine.order import Order
 from wtui.errors import WtuiError
-from wtui.stats.accumulate import Accumulator, Scratch
-from wtui.stats.summary import At
+from wtui.stats.scratch import Scratch
 
 if TYPE_CHECKING:
     from wtui.model import Catalogue
+    from wtui.stats.linear import Window
     from wtui.stats.summary import Summary
     from wtui.storage import Files
 
@@ -28,8 +29,8 @@ __all__ = ["Outcome", "Scanner", "default_threads"]
 MAX_THREADS = 8
 """More threads than this wait for memory, not for the processor."""
 
-MAX_PREEMPTED = 3
-"""Tensors that may be left half-read for more urgent ones; each holds a table of counts per thread."""
+MAX_PREEMPTED = 4
+"""Tensors that may be left half-read for more urgent ones."""
 
 
 class Outcome(NamedTuple):
@@ -46,45 +47,32 @@ def default_threads() -> int:
     return min(len(affinity(0)) if affinity else os.cpu_count() or 1, MAX_THREADS)
 
 
-class _Job:
-    """One tensor being read."""
-
-    def __init__(self, tensor: int, plan: Plan, size: int) -> None:
-        self.tensor = tensor
-        self.plan = plan
-        self.accumulator = Accumulator(plan.dtype, size, plan.byteorder)
-        self.next_unit = 0
-        self.left = plan.units
-        self.scratches: dict[int, Scratch] = {}
-        self.problem = ""
-
-
 class Scanner:
     """Reads the tensors of an order; outcomes come in the order in which they are done."""
 
     def __init__(self, catalogue: Catalogue, files: Files, tensors: Iterable[int], threads: int | None = None) -> None:
         self.bytes_done = 0
-        """Bytes of values read so far."""
+        """Bytes of values read so far in first passes."""
         self._catalogue = catalogue
         self._files = files
         self._order = Order(tensors)
-        self._threads = threads or default_threads()
+        self._scratches = [Scratch() for _ in range(threads or default_threads())]
+        self._refining: dict[int, tuple[Summary, Window]] = {}
         self._changed = Condition()
-        self._jobs: list[_Job] = []
+        self._jobs: list[Job] = []
         self._open = 0
         self._stopped = False
-        self._free: list[Scratch] = []
-        self._outcomes: SimpleQueue[Outcome] = SimpleQueue()
+        self._outcomes: SimpleQueue[Outcome | None] = SimpleQueue()
         self._workers: list[Thread] = []
 
     def start(self) -> None:
         """Start the threads; they wait for work until `stop`."""
-        self._workers = [Thread(target=self._run, args=(n,), daemon=True) for n in range(self._threads)]
+        self._workers = [Thread(target=self._run, args=(s,), daemon=True) for s in self._scratches]
         for worker in self._workers:
             worker.start()
 
     def stop(self) -> None:
-        """End the threads after the blocks they are at."""
+        """End the threads after the units they are at."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -101,9 +89,16 @@ class Scanner:
         """Read these once more, and first."""
         wanted = list(tensors)
         with self._changed:
+            reading = {job.tensor for job in self._jobs}
+            wanted = [t for t in wanted if t not in reading]
             self._order.add(wanted)
             self._order.urge(wanted)
             self._changed.notify_all()
+
+    def refine(self, tensor: int, known: Summary, window: Window) -> None:
+        """Read a tensor once more for a finer distribution in a window; the outcome is its summary with that."""
+        self._refining[tensor] = known, window
+        self.again([tensor])
 
     @property
     def idle(self) -> bool:
@@ -111,10 +106,14 @@ class Scanner:
         with self._changed:
             return not self._order and not self._open
 
+    def wake(self) -> None:
+        """Let the `take` that waits, or the next one, return at once with None."""
+        self._outcomes.put(None)
+
     def take(self, timeout: float | None = None) -> Outcome | None:
-        """The next outcome, None if there is none within `timeout` seconds."""
+        """The next outcome, None if there is none within `timeout` seconds (None: wait for it)."""
         try:
-            return self._outcomes.get(timeout=timeout)
+            return self._outcomes.get(block=timeout != 0, timeout=timeout or None)
         except Empty:
             return None
 
@@ -132,22 +131,18 @@ class Scanner:
         finally:
             self.stop()
 
-    def _run(self, me: int) -> None:
+    def _run(self, scratch: Scratch) -> None:
         buffer = Buffer()
-        while not self._stopped:
-            work = self._next_work()
-            if work is None:
-                return
+        while (work := self._next_work()) is not None:
             job, unit = work
             try:
-                self._read(job, unit, me, buffer)
-            except WtuiError as error:
-                job.problem = job.problem or error.what
+                size = job.read(unit, buffer, scratch)
+                self.bytes_done += 0 if job.is_second else size
             except Exception as error:
-                job.problem = job.problem or f"cannot be decoded ({type(error).__name__}: {error})"
-            self._finished_unit(job)
+                job.problem = job.problem or _reason(error)
+            self._after_unit(job, buffer)
 
-    def _next_work(self) -> tuple[_Job, int] | None:
+    def _next_work(self) -> tuple[Job, int] | None:
         """A unit of the most urgent job; waits when there is none, None when stopped."""
         while not self._stopped:
             with self._changed:
@@ -159,7 +154,7 @@ class Scanner:
                             return job, job.next_unit - 1
                     tensor = self._order.next()
                 if tensor is None:
-                    self._changed.wait(0.5)
+                    self._changed.wait()
                     continue
                 self._open += 1
             self._begin(tensor)
@@ -167,73 +162,54 @@ class Scanner:
 
     def _begin(self, tensor: int) -> None:
         """Plan a tensor and make its units available; what cannot be planned fails at once."""
-        entry = self._catalogue.tensors[tensor]
         try:
+            entry = self._catalogue.tensors[tensor]
             plan = plan_blocks(entry, self._catalogue, self._files)
-            job = _Job(tensor, plan, entry.size)
-        except WtuiError as error:
-            self._emit(Outcome(tensor, None, error.what))
-            return
+            known, window = self._refining.pop(tensor, (None, None))
+            job = Job(tensor, entry, plan, known, window)
+            if plan.units == 0:
+                self._emit(Outcome(tensor, job.summary([], Buffer())))
+                return
         except Exception as error:
-            self._emit(Outcome(tensor, None, f"cannot be read ({type(error).__name__}: {error})"))
+            self._emit(Outcome(tensor, None, _reason(error)))
             return
-        if plan.units == 0:
-            self._emit(Outcome(tensor, job.accumulator.finish([])))
-            return
+        self._add(job)
+
+    def _add(self, job: Job) -> None:
         with self._changed:
             self._jobs.append(job)
             self._changed.notify_all()
 
-    def _read(self, job: _Job, unit: int, me: int, buffer: Buffer) -> None:
-        """Summarise one unit into this thread's part of the job."""
-        scratch = job.scratches.get(me)
-        if scratch is None:
-            scratch = job.scratches[me] = job.accumulator.scratch()
-        for block, data in job.plan.blocks(unit, buffer):
-            if self._stopped:
-                return
-            job.accumulator.add(block, data, scratch)
-            self.bytes_done += data.nbytes
-
-    def _finished_unit(self, job: _Job) -> None:
+    def _after_unit(self, job: Job, buffer: Buffer) -> None:
+        """Count the unit; the thread that finishes the last one finishes the job."""
         with self._changed:
-            job.left -= 1
-            failed = bool(job.problem)
-            started = job.plan.units - job.next_unit
-            last = job.left == (started if failed else 0)
-            if last:
-                self._jobs.remove(job)
-        if not last or self._stopped:
-            return
-        if failed:
+            job.finished_units += 1
+            if not job.done or job not in self._jobs:
+                return
+            self._jobs.remove(job)
+        if job.problem:
             self._emit(Outcome(job.tensor, None, job.problem))
             return
         try:
-            self._emit(Outcome(job.tensor, self._summary(job)))
+            summary = job.summary(self._scratches, buffer)
+            window = None if job.is_second else summary.quantile_window()
+            if window is not None:
+                self._add(Job(job.tensor, job.entry, job.plan, summary, window))
+                return
         except Exception as error:
-            what = error.what if isinstance(error, WtuiError) else f"{type(error).__name__}: {error}"
-            self._emit(Outcome(job.tensor, None, what))
-
-    def _summary(self, job: _Job) -> Summary:
-        """The finished summary, with the indices of extremes found by reading the blocks that hold them again."""
-        summary = job.accumulator.finish(list(job.scratches.values()))
-        return locate_extremes(summary, job.accumulator, job.plan, self._catalogue.tensors[job.tensor].name)
+            self._emit(Outcome(job.tensor, None, _reason(error)))
+            return
+        self._emit(Outcome(job.tensor, summary))
 
     def _emit(self, outcome: Outcome) -> None:
-        self._outcomes.put(outcome)
         with self._changed:
+            self._outcomes.put(outcome)
             self._open -= 1
             self._changed.notify_all()
 
 
-def locate_extremes(summary: Summary, accumulator: Accumulator, plan: Plan, name: str) -> Summary:
-    """The summary with `min_at`, `max_at` and `nan_at` filled in, each by reading one block again."""
-    raise NotImplementedError
-
-
-def rate(done: int, started: float) -> float:
-    """Bytes a second since `started` (a time.perf_counter value)."""
-    return done / max(time.perf_counter() - started, 1e-9)
-
-
-del At
+def _reason(error: Exception) -> str:
+    """Why a tensor cannot be read, in a few words."""
+    if isinstance(error, WtuiError):
+        return error.what
+    return f"cannot be decoded ({type(error).__name__}: {error})"

@@ -1,0 +1,116 @@
+"""The scan process: opens the model once more, scans it, and answers the browser's questions over two pipes.
+
+Run as `python -m wtui.engine.child`; it ends when its input ends. It is niced, so that the scan takes what the rest of
+the machine leaves, and it is the only process of the browser that holds numpy and numba.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, BinaryIO
+
+from wtui.engine.client import HEADER
+from wtui.engine.protocol import AskHistogram, GoneWrong, Look, Open, Stop
+from wtui.errors import StorageError, WtuiError
+
+__all__ = ["main"]
+
+NICE = 10
+"""Added to the nice value: the screen, and a training run on the same machine, go first."""
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    try:
+        os.nice(NICE)
+    except OSError:
+        pass
+    pipe_in, pipe_out = sys.stdin.buffer, _own_stdout()
+    first = _receive(pipe_in)
+    if not isinstance(first, Open):
+        return
+    try:
+        _serve(first, pipe_in, pipe_out)
+    except WtuiError as error:
+        _send(pipe_out, GoneWrong(str(error)))
+    except BrokenPipeError:
+        pass
+
+
+def _serve(first: Open, pipe_in: BinaryIO, pipe_out: BinaryIO) -> None:
+    """Open the model, then answer questions and hand over results as they come."""
+    from wtui.engine.session import Session
+    from wtui.formats import open_catalogue
+
+    catalogue = open_catalogue(first.path, first.format)
+    if len(catalogue.tensors) != first.tensors:
+        raise StorageError("has changed since it was opened", first.path, "open it again")
+    session = Session(catalogue)
+    questions: SimpleQueue[Any] = SimpleQueue()
+    Thread(target=_listen, args=(pipe_in, questions, session.wake), daemon=True).start()
+    session.start()
+    try:
+        while True:
+            for question in _waiting(questions):
+                if isinstance(question, Stop):
+                    return
+                session.ask(question)
+            for answer in session.answers():
+                _send(pipe_out, answer)
+    finally:
+        session.close()
+
+
+def _waiting(questions: SimpleQueue[Any]) -> list[Any]:
+    """The questions that wait, without those that a later one of their kind replaces."""
+    latest: dict[type, Any] = {}
+    while True:
+        try:
+            question = questions.get_nowait()
+        except Empty:
+            break
+        if isinstance(question, Stop):
+            return [question]
+        if isinstance(question, Look | AskHistogram):
+            latest[type(question)] = question
+    return list(latest.values())
+
+
+def _listen(pipe: BinaryIO, questions: SimpleQueue[Any], wake: Callable[[], None]) -> None:
+    """Queue questions as they come; the end of the input is a Stop."""
+    while True:
+        message = _receive(pipe)
+        questions.put(Stop() if message is None else message)
+        wake()
+        if message is None:
+            return
+
+
+def _receive(pipe: BinaryIO) -> Any:
+    """The next message, None at the end."""
+    header = pipe.read(HEADER)
+    if len(header) < HEADER:
+        return None
+    return pickle.loads(pipe.read(int.from_bytes(header, "little")))
+
+
+def _send(pipe: BinaryIO, answer: tuple[Any, ...]) -> None:
+    data = pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
+    pipe.write(len(data).to_bytes(HEADER, "little") + data)
+    pipe.flush()
+
+
+def _own_stdout() -> BinaryIO:
+    """The answers' pipe, moved away from file descriptor 1, so that nothing a library prints can get into it."""
+    own = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return own
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""One pass over one tensor: its plan, its accumulator, and what is left to do. Knows no threads and no priorities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wtui.stats.accumulate import Accumulator, LinearAccumulator
+from wtui.stats.places import locate
+from wtui.stats.row import At
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wtui.engine.blocks import Buffer, Plan
+    from wtui.model import TensorEntry
+    from wtui.stats.linear import Window
+    from wtui.stats.places import Place
+    from wtui.stats.scratch import Scratch
+    from wtui.stats.summary import Summary
+
+__all__ = ["Job"]
+
+
+class Job:
+    """A first pass, which makes a summary, or a second one, which makes its distribution finer in a window."""
+
+    def __init__(
+        self, tensor: int, entry: TensorEntry, plan: Plan, known: Summary | None = None, window: Window | None = None
+    ) -> None:
+        """With `known` and `window`: a second pass. CodecError for a dtype that has no statistics."""
+        self.tensor = tensor
+        self.entry = entry
+        self.plan = plan
+        self.next_unit = 0
+        self.finished_units = 0
+        self.problem = ""
+        self._known = known
+        self._window = window
+        self._first = Accumulator(plan.dtype, entry.size, plan.byteorder) if window is None else None
+        self._second = LinearAccumulator(plan.dtype, window, plan.byteorder) if window is not None else None
+
+    @property
+    def is_second(self) -> bool:
+        """Whether this is a second pass."""
+        return self._second is not None
+
+    @property
+    def done(self) -> bool:
+        """Whether every unit that was begun is finished and no other one will be."""
+        begun = self.next_unit if self.problem else self.plan.units
+        return self.finished_units >= begun
+
+    def read(self, unit: int, buffer: Buffer, scratch: Scratch) -> int:
+        """Take in one unit's values; bytes of them. Raises whatever reading and decoding raise."""
+        target = self._first or self._second
+        assert target is not None
+        size = 0
+        for block, data in self.plan.blocks(unit, buffer):
+            target.add(block, data, scratch)
+            size += data.nbytes
+        return size
+
+    def summary(self, scratches: Sequence[Scratch], buffer: Buffer) -> Summary:
+        """The summary of all units, extremes located; reads the blocks that hold them once more."""
+        if self._second is not None:
+            assert self._known is not None
+            return self._known.with_linear(self._second.finish(scratches))
+        assert self._first is not None
+        summary = self._first.finish(scratches)
+        places = self._first.places
+        found = {
+            f"{what}_at": self._at(what, place, buffer) for what, place in places._asdict().items() if place is not None
+        }
+        return summary.with_places(**found)
+
+    def _at(self, what: str, place: Place, buffer: Buffer) -> At | None:
+        position = place.position
+        if position is None:
+            for block, data in self.plan.blocks(self.plan.unit_of(place.block), buffer):
+                if block == place.block:
+                    position = locate(data, self.plan.dtype, what, self.plan.byteorder)  # type: ignore[arg-type]
+                    break
+        return None if position is None else At(self.entry.name, self.plan.index(place.block, position))
