@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wtui.render import numbers
@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["layer_panel", "model_panel", "number_lines", "tensor_panel"]
 
-NAME_WIDTH = 9
+NAME_WIDTH = 8
 """Columns of a number's name."""
+
+VALUE_WIDTH = 11
+"""Columns of a number: `-0.00108189`, `-1.234e-308`."""
+
+WIDE = 44
+"""Columns of a pane from which on numbers stand further apart."""
 
 
 def tensor_panel(
@@ -93,7 +99,7 @@ def number_lines(row: SummaryRow | None, width: int) -> list[Line]:
         _extreme("max", row.max, row.max_at, width),
         _pair("L1", v(row.l1), "L2", v(row.l2), width),
         _pair("rms", v(row.rms), "", "", width),
-        _pair("skewness", v(row.skewness, 4), "kurtosis", v(row.kurtosis, 4), width),
+        _pair("skewness", v(row.skewness, 4), "kurt.", v(row.kurtosis, 4), width),
         [],
     ]
     lines += _quantile_lines(row.quantiles, width)
@@ -164,21 +170,22 @@ def _seen_line(row: SummaryRow) -> Line:
 
 
 def _pair(left: str, left_value: str, right: str, right_value: str, width: int) -> Line:
-    """Two named numbers side by side; in a narrow pane the second one keeps its place."""
-    half = max(20, min(width // 2, 26))
-    first: Line = [(left.ljust(NAME_WIDTH), "dim"), (left_value.rjust(half - NAME_WIDTH - 2), "number")]
-    if not right:
-        return first
-    return [*first, ("   " + right.ljust(NAME_WIDTH if len(right) > 4 else 5), "dim"), (right_value, "number")]
+    """Two named numbers side by side, each in a column of its own."""
+    line: Line = [(left.ljust(NAME_WIDTH), "dim"), (left_value.rjust(VALUE_WIDTH), "number")]
+    if right:
+        gap = "   " if width >= WIDE else "  "
+        line += [
+            (gap + right.ljust(6 if width < WIDE else NAME_WIDTH), "dim"),
+            (right_value.rjust(VALUE_WIDTH), "number"),
+        ]
+    return line
 
 
 def _extreme(name: str, value: float | int | None, at: object, width: int) -> Line:
     """`min  -0.0928848 at [1, 2, 310, 44]`, in merged summaries with the tensor's name."""
-    shown = numbers.value(value, 6)
-    half = max(20, min(width // 2, 26))
-    line: Line = [(name.ljust(NAME_WIDTH), "dim"), (shown.rjust(half - NAME_WIDTH - 2), "number")]
+    line: Line = [(name.ljust(NAME_WIDTH), "dim"), (numbers.value(value, 6).rjust(VALUE_WIDTH), "number")]
     where = _place(at)
-    return [*line, ("   at ", "dim"), (where, "number")] if where else line
+    return [*line, ("  at ", "dim"), (where, "number")] if where else line
 
 
 def _place(at: object) -> str:
@@ -188,18 +195,16 @@ def _place(at: object) -> str:
     return f"[{', '.join(map(str, index))}]"
 
 
-def _quantile_lines(quantiles: Mapping[str, float] | Sequence[float], width: int) -> list[Line]:
-    """Nine quantiles in three rows."""
-    values = list(quantiles.values()) if isinstance(quantiles, Mapping) else list(quantiles)
-    names = ("0.1 %", "1 %", "5 %", "25 %", "50 %", "75 %", "95 %", "99 %", "99.9 %")
-    cell = max(12, width // 3)
+def _quantile_lines(quantiles: Sequence[float], width: int) -> list[Line]:
+    """The quantiles in pairs that belong together, the lower one at the left, the median alone."""
+    names = ("0.1 %", "1 %", "5 %", "25 %", "median", "75 %", "95 %", "99 %", "99.9 %")
     lines: list[Line] = []
-    for start in (0, 3, 6):
-        line: Line = []
-        for name, x in zip(names[start : start + 3], values[start : start + 3], strict=True):
-            shown = numbers.value(x, 4)
-            line += [(name.rjust(6) + " ", "dim"), (shown.ljust(cell - 7), "number")]
-        lines.append(line)
+    for low in range(4):
+        high = 8 - low
+        lines.append(
+            _pair(names[low], numbers.value(quantiles[low], 5), names[high], numbers.value(quantiles[high], 5), width)
+        )
+    lines.append(_pair(names[4], numbers.value(quantiles[4], 5), "", "", width))
     return lines
 
 

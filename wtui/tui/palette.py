@@ -16,20 +16,37 @@ __all__ = ["WTUI_THEME", "rich_style"]
 
 WTUI_THEME = Theme(
     name="wtui",
-    primary="#6ea8fe",
-    secondary="#8b9bb4",
-    accent="#f0b35a",
-    foreground="#d5dae3",
-    background="#11151c",
-    surface="#11151c",
-    panel="#1b222d",
-    success="#7cc68d",
-    warning="#e5c453",
-    error="#f2777a",
+    ansi=True,
+    primary="#4f8fea",
+    secondary="#8290a4",
+    accent="#d98c2b",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    boost="ansi_default",
+    success="#4aa564",
+    warning="#c79a1b",
+    error="#e5534b",
     dark=True,
-    variables={"border-blurred": "#2d3748"},
+    variables={
+        "border-blurred": "#667285",
+        "ansi-background": "ansi_default",
+        "ansi-foreground": "ansi_default",
+        "screen-selection-background": "#2f62b0",
+        "screen-selection-foreground": "#ffffff",
+        "input-selection-background": "#2f62b0",
+        "input-selection-foreground": "#ffffff",
+        "cursor-foreground": "#ffffff",
+        "cursor-background": "#2f62b0",
+        "selected-foreground": "#ffffff",
+        "selected-background": "#4a5568",
+        "input-cursor-background": "#d98c2b",
+        "input-cursor-foreground": "#000000",
+    },
 )
-"""One background for everything: a change of background costs up to 19 bytes a time over the line."""
+"""The terminal's own background and text, dark or light, with accents that can be read on both. A background of our
+own would cost up to 19 bytes at every change of it, and a whole screen of blanks in the first frame."""
 
 _STYLES: dict[str, tuple[str, str]] = {
     "": ("foreground", ""),
@@ -66,13 +83,15 @@ def rich_style(app: App[Any], name: str, background: str) -> Style:
 def _make(app: App[Any], name: str, background: str) -> Style:
     variables = app.theme_variables
     variable, attribute = _STYLES[name]
-    behind = {"": "background", "cursor": "primary", "selected": "panel"}[background]
-    foreground = "background" if background == "cursor" else variable
-    return Style(
-        color=_color(variables[foreground]),
-        bgcolor=_color(variables[behind]),
-        bold="bold" in attribute or background == "cursor" or None,
-    )
+    fallback = {"": "background", "cursor": "primary", "selected": "panel"}[background]
+    behind = variables.get(f"{background}-background", variables[fallback])
+    if background == "cursor" or (background == "selected" and name not in ("error", "warning")):
+        over = "background" if background == "cursor" else variable
+        foreground = variables.get(f"{background}-foreground", variables[over])
+    else:
+        foreground = variables[variable]
+    bold = "bold" in attribute or background == "cursor" or None
+    return Style(color=_color(foreground), bgcolor=_color(behind), bold=bold)
 
 
 def _color(css: str) -> RichColor:

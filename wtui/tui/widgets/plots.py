@@ -78,7 +78,7 @@ class HistogramPane(TextPane):
         lines = await to_thread(
             self._lines, distribution, self.size.width, self.size.height - FOOT_ROWS, self.log_counts
         )
-        self.put(lines, title=f"Distribution of {name}")
+        self.put(lines, title="Distribution", subtitle=name)
 
     def _lines(self, d: Distribution, width: int, height: int, log: bool) -> list[Line]:
         """The plot and the two lines below it; runs in a thread."""
@@ -90,10 +90,10 @@ class HistogramPane(TextPane):
             return [[("every value is ", "dim"), (numbers.value(d.low), "number")]]
         lines = list(histogram_plot(d.counts, d.low, d.high, width, height, log))
         outside = d.below + d.above
-        where: Line = [(f"{ZOOMS[self.zoom]}", "dim"), (f", {outside:,.0f} values outside", "dim")]
+        where: Line = [(f"{ZOOMS[self.zoom]} (z), {outside:,.0f} outside", "dim")]
         if d.seen < d.total:
             where.append((f"  sample {numbers.percent(d.seen, d.total)}", "warning"))
-        how: Line = [(f"{len(d.counts)} bins · {'log' if log else 'linear'} counts · z zoom  = - bins  L log", "dim")]
+        how: Line = [(f"{len(d.counts)} bins (= -) · {'log' if log else 'linear'} counts (L)", "dim")]
         return [*lines, where, how]
 
 
@@ -125,7 +125,7 @@ class DepthPane(TextPane):
         from wtui.render.plots import depth_plot
 
         what: Line = [(f"{view.family}", "title"), (f"  {len(view.points)} of {view.members} read", "dim")]
-        keys: Line = [("m metric · f which tensors", "dim")]
+        keys: Line = [("metric (m) · which tensors (f)", "dim")]
         if not view.points:
             return [[("reading …" if view.members else "none in this model", "dim")], what, keys]
         return [*depth_plot(view.points, view.current, width, height, view.metric.from_zero), what, keys]
