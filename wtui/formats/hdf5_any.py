@@ -72,11 +72,13 @@ class _Listing:
         self.chunked: dict[str, str] = {}
         """Tensors whose chunks have to be located: name and path in the file."""
         self._owners: dict[int, str] = {}
+        self._left = MAX_OBJECTS
         self._links: list[str] = []
         self._notices: list[Notice] = []
 
     def read(self, root: Group, node: LayerNode) -> None:
         """List what is below `root`: the datasets of a group, then its groups, each in the file's order."""
+        self._owners[root.address] = "/"
         stack = [(root, node)]
         while stack:
             group, node = stack.pop()
@@ -84,7 +86,8 @@ class _Listing:
             below: list[tuple[Group, LayerNode]] = []
             for name in names:
                 found = group.get(name)
-                if len(self._owners) >= MAX_OBJECTS:
+                self._left -= 1
+                if self._left < 0:
                     self._notices.append(Notice("", f"only the first {MAX_OBJECTS:,} objects are listed"))
                     return
                 if isinstance(found, Dataset):

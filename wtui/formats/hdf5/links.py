@@ -74,6 +74,9 @@ def link_message(message: header.Message, space: Space) -> tuple[int, bytes, int
 
 def _table(found: list[tuple[int, bytes, int | None]], problem: str) -> LinkTable:
     """The table of (place in the order of creation, name, address), which are given in the order of iteration."""
+    possible = [link for link in found if link[1] and b"/" not in link[1]]
+    if len(possible) < len(found):
+        found, problem = possible, problem or "damaged HDF5: names that no link can have"
     hard = {text(name): address for _, name, address in found if address is not None}
     other = tuple([text(name) for _, name, address in found if address is None])
     found = sorted(found, key=lambda link: link[0])
