@@ -77,28 +77,16 @@ class _Listing:
         self._notices: list[Notice] = []
 
     def read(self, root: Group, node: LayerNode) -> None:
-        """List what is below `root`: the datasets of a group, then its groups, each in the file's order."""
+        """List what is below `root`, depth first: the datasets of a group, then its groups, in the file's order."""
         self._owners[root.address] = "/"
         stack = [(root, node)]
         while stack:
             group, node = stack.pop()
-            names = _in_order(group)
-            below: list[tuple[Group, LayerNode]] = []
-            for name in names:
-                found = group.get(name)
-                self._left -= 1
-                if self._left < 0:
-                    self._notices.append(Notice("", f"only the first {MAX_OBJECTS:,} objects are listed"))
-                    return
-                if isinstance(found, Dataset):
-                    self._dataset(found, node)
-                elif found is not None:
-                    below += self._group(found, name, node)
-            self._links += [f"{node.path}/{name}" for name in group.links]
-            for problem in (group.problem, group.attrs_problem):
-                if problem:
-                    self._notices.append(Notice("", f"{group.path}: {problem}"))
+            below = self._group(group, node) if group is root else self._subgroup(group, node)
             stack.extend(reversed(below))
+            if self._left <= 0:
+                self._notices.append(Notice("", f"only the first {MAX_OBJECTS:,} objects are listed"))
+                return
 
     def notices(self) -> list[Notice]:
         """What could not be read or was not followed."""
@@ -108,16 +96,34 @@ class _Listing:
         count = f"{len(self._links):,} link{'s' if len(self._links) > 1 else ''}"
         return [*self._notices, Notice("", f"{count} to other places not followed: {named}")]
 
-    def _group(self, group: Group, name: str, node: LayerNode) -> list[tuple[Group, LayerNode]]:
-        """Its layer, to be filled; nothing where the same group was already met under another name."""
+    def _subgroup(self, group: Group, above: LayerNode) -> list[tuple[Group, LayerNode]]:
+        """As `_group`, in a layer of its own; nothing where the same group was already met under another name."""
         path = group.path.strip("/")
         owner = self._owners.setdefault(group.address, path)
         if owner != path:
             self._notices.append(Notice("", f"{path} is the same group as {owner}, where its tensors are listed"))
             return []
-        child = LayerNode(name, path, config=_bounded(group.attrs))
-        node.children.append(child)
-        return [(group, child)]
+        node = LayerNode(group.name, path, config=_bounded(group.attrs))
+        above.children.append(node)
+        return self._group(group, node)
+
+    def _group(self, group: Group, node: LayerNode) -> list[tuple[Group, LayerNode]]:
+        """List the datasets of a group; the groups in it come back, each with the layer that it belongs below."""
+        below: list[tuple[Group, LayerNode]] = []
+        for name in _in_order(group):
+            self._left -= 1
+            if self._left <= 0:
+                break
+            found = group.get(name)
+            if isinstance(found, Dataset):
+                self._dataset(found, node)
+            elif found is not None:
+                below.append((found, node))
+        self._links += [f"{node.path}/{name}".lstrip("/") for name in group.links]
+        for problem in (group.problem, group.attrs_problem):
+            if problem:
+                self._notices.append(Notice("", f"{group.path}: {problem}"))
+        return below
 
     def _dataset(self, dataset: Dataset, node: LayerNode) -> None:
         name = dataset.path.strip("/")

@@ -26,16 +26,15 @@ MAX_DEPTH = 128
 class Group(Object):
     """A folder of the file: named groups and datasets, each made when it is asked for."""
 
-    __slots__ = ("_above", "_groups", "_messages", "_table")
+    __slots__ = ("_above", "_groups", "_table")
 
     def __init__(
         self, space: Space, path: str, address: int, messages: list[header.Message], above: frozenset[int] = frozenset()
     ) -> None:
         """`above`: addresses of the groups that led here, so that links back to them end the walk."""
-        super().__init__(space, path, address)
+        super().__init__(space, path, address, messages)
         self._above = above | {address}
         self._groups: dict[str, Group] = {}
-        self._messages: list[header.Message] | None = messages
         self._table: LinkTable | None = None
 
     def keys(self) -> list[str]:
@@ -103,8 +102,7 @@ class Group(Object):
 
     def _read_table(self) -> LinkTable:
         if self._table is None:
-            messages = header.read_header(self._space, self.address) if self._messages is None else self._messages
-            table = read_links(self._space, messages)
+            table = read_links(self._space, self._header())
             back = tuple([name for name, address in table.hard.items() if address in self._above])
             if back:
                 hard = {name: address for name, address in table.hard.items() if address not in self._above}

@@ -21,10 +21,11 @@ __all__ = ["Object"]
 class Object:
     """What groups and datasets share: a path, an object header, attributes."""
 
-    __slots__ = ("_attrs", "_space", "address", "attrs_problem", "path", "problem")
+    __slots__ = ("_attrs", "_messages", "_space", "address", "attrs_problem", "path", "problem")
 
-    def __init__(self, space: Space, path: str, address: int) -> None:
+    def __init__(self, space: Space, path: str, address: int, messages: list[header.Message] | None = None) -> None:
         self._space = space
+        self._messages = messages
         self._attrs: Mapping[str, AttrValue] | None = None
         self.path = path
         """Absolute, from the root `/`."""
@@ -45,8 +46,11 @@ class Object:
         """The attributes, read now; those that cannot be read are left out, and `attrs_problem` says why."""
         if self._attrs is None:
             try:
-                messages = header.read_header(self._space, self.address)
-                self._attrs, self.attrs_problem = read_attributes(self._space, messages)
+                self._attrs, self.attrs_problem = read_attributes(self._space, self._header())
             except FormatError as error:
                 self._attrs, self.attrs_problem = {}, error.what
         return self._attrs
+
+    def _header(self) -> list[header.Message]:
+        """The messages of the object header: those at hand, or read again."""
+        return header.read_header(self._space, self.address) if self._messages is None else self._messages
