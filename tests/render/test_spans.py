@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wtui.render import numbers
-from wtui.render.spans import clip, escape, pad, text_width
+from wtui.render.spans import Line, clip, escape, line_width, pad, plain, text_width, wrap
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,10 @@ def test_clip_and_pad_keep_the_width(text: str, width: int) -> None:
 
 @pytest.mark.parametrize(
     ("n", "shown"),
-    [(0, "0"), (999, "999"), (1792, "1.8 K"), (36928, "36.9 K"), (138357544, "138.4 M"), (999_600_000, "1.0 B"), (295168, "295 K")],
+    [
+        (0, "0"), (999, "999"), (1792, "1.8 K"), (36928, "36.9 K"), (138357544, "138.4 M"), (999_600_000, "1.0 B"),
+        (295168, "295 K"),
+    ],
 )  # fmt: skip
 def test_short_count(n: int, shown: str) -> None:
     assert numbers.short_count(n) == shown
@@ -77,3 +80,24 @@ def test_percent_never_rounds_to_nothing_or_all() -> None:
     assert numbers.percent(0, 5) == "0 %"
     assert numbers.percent(5, 5) == "100 %"
     assert numbers.percent(1, 8) == "12.5 %"
+
+
+@given(
+    st.lists(st.tuples(st.text(st.sampled_from("ab c漢")), st.sampled_from(["", "dim"])), max_size=5),
+    st.integers(8, 30),
+    st.integers(0, 4),
+)
+def test_wrap_keeps_every_letter_and_the_width(line: Line, width: int, indent: int) -> None:
+    lines = wrap(line, width, indent)
+    letters = "".join(text for text, _ in line).replace(" ", "")
+    assert "".join(text for part in lines for text, _ in part).replace(" ", "") == letters
+    for part in lines:
+        assert line_width(part) <= max(width, indent + 8)
+
+
+def test_wrap_breaks_at_spaces() -> None:
+    assert [plain(part) for part in wrap([("one two ", "dim"), ("three four", "")], 9, 2)] == [
+        "one two",
+        "  three",
+        "  four",
+    ]

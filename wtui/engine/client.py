@@ -31,6 +31,7 @@ class ScanClient:
         self._on_answer = on_answer
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = Lock()
+        self._waiting: list[bytes] | None = []
         self._closing = False
 
     def start(self, path: str, format: str | None, tensors: int) -> None:
@@ -38,14 +39,21 @@ class ScanClient:
         Thread(target=self._run, args=(Open(path, format, tensors),), name="wtui-scan", daemon=True).start()
 
     def ask(self, message: tuple[Any, ...]) -> None:
-        """Send a message; whatever cannot be sent because the process is gone is dropped: GoneWrong tells of that."""
-        process = self._process
-        if process is None or process.stdin is None:
-            return
+        """Send a message, or keep it until the process is there. To a process that is gone it is dropped: GoneWrong
+        has told of that."""
         data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+        data = len(data).to_bytes(HEADER, "little") + data
+        with self._lock:
+            if self._waiting is not None:
+                self._waiting.append(data)
+            else:
+                self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        process = self._process
         try:
-            with self._lock:
-                process.stdin.write(len(data).to_bytes(HEADER, "little") + data)
+            if process is not None and process.stdin is not None:
+                process.stdin.write(data)
                 process.stdin.flush()
         except (OSError, ValueError):
             pass
@@ -73,7 +81,12 @@ class ScanClient:
             return
         errors: list[bytes] = []
         Thread(target=self._drain, args=(errors,), daemon=True).start()
-        self.ask(first)
+        data = pickle.dumps(first, pickle.HIGHEST_PROTOCOL)
+        with self._lock:
+            waiting, self._waiting = self._waiting or [], None
+            self._write(len(data).to_bytes(HEADER, "little") + data + b"".join(waiting))
+        if self._closing:
+            self.close()
         self._hand_over()
         if not self._closing:
             last = b"".join(errors).decode("utf-8", "replace").strip().rpartition("\n")[2]

@@ -13,9 +13,9 @@ from wtui.stats.counts import CountsAdder
 from wtui.stats.fold import Fold
 
 if TYPE_CHECKING:
-    from wtui.stats.summary import Summary
     from wtui.engine.store import SummaryStore
     from wtui.model import Catalogue, LayerNode
+    from wtui.stats.summary import Summary
 
 __all__ = ["LayerFolds", "Together"]
 

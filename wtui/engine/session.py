@@ -7,6 +7,7 @@ and answers are those of `wtui.engine.protocol`.
 from __future__ import annotations
 
 import time
+from math import nan
 from typing import TYPE_CHECKING
 
 from wtui.engine.fold import LayerFolds
@@ -198,7 +199,7 @@ class Session:
         summary, missing = self._known(asked.subject)
         if missing:
             self._scanner.again(missing)
-        if summary is not None and summary.nbytes:
+        if summary is not None and (summary.nbytes or not summary.finite):
             self._pending.append(distribution(asked, summary, self._size(asked.subject)))
             if not missing and summary.seen == summary.total == self._size(asked.subject):
                 self._asked = None
@@ -225,11 +226,13 @@ class Session:
 def distribution(asked: AskHistogram, summary: Summary, total: int) -> Distribution:
     """Count a summary's values in the bins asked for."""
     low, high = asked.low, asked.high
+    if not summary.finite:
+        return Distribution(asked.subject, asked[1:], nan, nan, (), 0, 0, summary.seen, total)
     if low is None or high is None:
         low, high = summary.quantiles((0.001, 0.999))
         if not low < high:
             low, high = float(summary.min), float(summary.max)
-    question = (asked.bins, asked.low, asked.high)
+    question = asked[1:]
     if not low < high:
         return Distribution(asked.subject, question, low, high, (), 0, 0, summary.seen, total)
     drawn = summary.histogram(asked.bins, low, high)

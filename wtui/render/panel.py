@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wtui.render import numbers
-from wtui.render.spans import Line, StyleName, clip, escape, text_width
+from wtui.render.spans import Line, clip, escape, text_width, wrap
 
 if TYPE_CHECKING:
     from wtui.model import Catalogue, LayerNode, TensorEntry
-    from wtui.stats.row import SummaryRow
+    from wtui.stats.row import At, SummaryRow
 
 __all__ = ["layer_panel", "model_panel", "number_lines", "tensor_panel"]
 
@@ -44,7 +44,7 @@ def tensor_panel(
         lines.append([("same bytes as ", "dim"), (escape(tensor.alias_of), "name")])
     problem = failure or tensor.problem
     if problem:
-        return [*lines, [], [("not readable: ", "error"), (escape(problem), "")]]
+        return [*lines, [], *wrap([("not readable: ", "error"), (escape(problem), "")], width)]
     return [*lines, [], *number_lines(row, width)]
 
 
@@ -73,38 +73,43 @@ def model_panel(
     """The whole model: what is remarkable, totals, and the numbers of all its weights together."""
     totals = catalogue.totals()
     root = catalogue.root
-    lines: list[Line] = list(reading)
+    lines: list[Line] = [piece for line in reading for piece in wrap(line, width, 2)]
     if lines:
         lines.append([])
     lines.append([(escape(root.class_name) or "model", "title"), (f"  {escape(catalogue.format)}", "dim")])
     lines += _totals_lines(totals.parameters, totals.trainable, totals.non_trainable, totals.bytes)
     slots = sum(t.size for t in catalogue.tensors if t.group != "model")
     if slots:
-        lines.append([("optimizer ", "dim"), (f"{slots:,}", "number"), (" values, not counted above", "dim")])
+        lines.append([("optimizer     ", "dim"), (f"{slots:,}", "number"), (" values beside", "dim")])
     return [*lines, [], *_together(row, width, done)]
 
 
-def number_lines(row: SummaryRow | None, width: int) -> list[Line]:
-    """Every statistic, in the order in which people ask for them."""
+def number_lines(row: SummaryRow | None, width: int, *, merged: bool = False) -> list[Line]:
+    """Every statistic, in the order in which people ask for them; `merged` also names the tensors of extremes."""
     if row is None:
         return [[("reading …", "dim")]]
-    lines = [_seen_line(row)]
     if row.total == 0:
         return [[("no values: one of its axes is 0", "dim")]]
+    finite = row.seen - row.nan - row.posinf - row.neginf
+    lines = [_seen_line(row)]
+    if finite < row.seen:
+        lines += [*_broken_lines(row, merged, width), []]
+    if finite == 0:
+        return [*lines, *wrap([("no value is finite: there are no numbers to show", "dim")], width)]
     v = numbers.value
     lines += [
         _pair("mean", v(row.mean), "|w|", v(row.abs_mean), width),
         _pair("std", v(row.std), "var", v(row.variance), width),
-        _extreme("min", row.min, row.min_at, width),
-        _extreme("max", row.max, row.max_at, width),
+        *_extreme("min", row.min, row.min_at, merged, width),
+        *_extreme("max", row.max, row.max_at, merged, width),
         _pair("L1", v(row.l1), "L2", v(row.l2), width),
-        _pair("rms", v(row.rms), "", "", width),
         _pair("skewness", v(row.skewness, 4), "kurt.", v(row.kurtosis, 4), width),
+        _pair("rms", v(row.rms), "", "", width),
         [],
+        *_quantile_lines(row.quantiles, width),
+        [],
+        *_zero_lines(row),
     ]
-    lines += _quantile_lines(row.quantiles, width)
-    lines.append([])
-    lines += _special_lines(row, width)
     return lines
 
 
@@ -159,7 +164,7 @@ def _together(row: SummaryRow | None, width: int, done: tuple[int, int]) -> list
     head: Line = [("all weights together", "title")]
     if have < there:
         head.append((f"  so far {have} of {there} tensors", "warning"))
-    return [head, *number_lines(row, width)]
+    return [head, *number_lines(row, width, merged=True)]
 
 
 def _seen_line(row: SummaryRow) -> Line:
@@ -181,18 +186,20 @@ def _pair(left: str, left_value: str, right: str, right_value: str, width: int) 
     return line
 
 
-def _extreme(name: str, value: float | int | None, at: object, width: int) -> Line:
-    """`min  -0.0928848 at [1, 2, 310, 44]`, in merged summaries with the tensor's name."""
+def _extreme(name: str, value: float | int, at: At | None, merged: bool, width: int) -> list[Line]:
+    """`min  -0.0928848 at [1, 2, 310, 44]`; in merged summaries the tensor on a line of its own."""
     line: Line = [(name.ljust(NAME_WIDTH), "dim"), (numbers.value(value, 6).rjust(VALUE_WIDTH), "number")]
-    where = _place(at)
-    return [*line, ("  at ", "dim"), (where, "number")] if where else line
+    if at is None:
+        return [line]
+    if merged:
+        where = clip(escape(at.tensor), max(8, width - 6 - len(_place(at))))
+        return [line, [("  at ", "dim"), (where, "name"), (f" {_place(at)}", "number")]]
+    return [[*line, ("  at ", "dim"), (_place(at), "number")]]
 
 
-def _place(at: object) -> str:
-    index = getattr(at, "index", None)
-    if index is None:
-        return ""
-    return f"[{', '.join(map(str, index))}]"
+def _place(at: At | None) -> str:
+    """`[1, 2, 310, 44]`; empty where it is not known."""
+    return f"[{', '.join(map(str, at.index))}]" if at is not None else ""
 
 
 def _quantile_lines(quantiles: Sequence[float], width: int) -> list[Line]:
@@ -208,26 +215,38 @@ def _quantile_lines(quantiles: Sequence[float], width: int) -> list[Line]:
     return lines
 
 
-def _special_lines(row: SummaryRow, width: int) -> list[Line]:
-    """Zeros, near zeros, NaN and infinities; what is broken stands out and says where it is."""
-    threshold = numbers.value(row.near_zero_threshold, 3)
+def _broken_lines(row: SummaryRow, merged: bool, width: int) -> list[Line]:
+    """How many values are NaN or infinite, and where the first ones are."""
+    lines: list[Line] = []
+    if row.nan:
+        lines.append([("NaN ".ljust(NAME_WIDTH), "error"), (f"{row.nan:,}", "error"), (_share(row.nan, row), "dim")])
+        lines += _first_line(row.nan_at, merged, width)
+    infinite = row.posinf + row.neginf
+    if infinite:
+        signs = f"  +∞ {row.posinf:,}, -∞ {row.neginf:,}"
+        lines.append([("Inf ".ljust(NAME_WIDTH), "error"), (f"{infinite:,}", "error"), (signs, "dim")])
+        lines += _first_line(row.inf_at, merged, width)
+    return lines
+
+
+def _first_line(at: At | None, merged: bool, width: int) -> list[Line]:
+    """Where the first one is."""
+    if at is None:
+        return []
+    tensor = f"{escape(at.tensor)} " if merged else ""
+    return wrap([("  first at ", "dim"), (tensor, "name"), (_place(at), "number")], width, 4)
+
+
+def _zero_lines(row: SummaryRow) -> list[Line]:
+    """Zeros and near zeros, with the threshold; that nothing is NaN or infinite."""
     lines: list[Line] = [
         [("zeros ".ljust(NAME_WIDTH), "dim"), (f"{row.zeros:,}", "number"), (_share(row.zeros, row), "dim")],
-        [
-            ("near 0 ".ljust(NAME_WIDTH), "dim"),
-            (f"{row.near_zeros:,}", "number"),
-            (f"{_share(row.near_zeros, row)}  |w| < {threshold} (std/1000)", "dim"),
-        ],
+        [("near 0 ".ljust(NAME_WIDTH), "dim"), (f"{row.near_zeros:,}", "number"), (_share(row.near_zeros, row), "dim")],
+        [(f"  |w| < {numbers.value(row.near_zero_threshold, 3)} (0.001 std)", "dim")],
     ]
-    bad: StyleName = "error" if row.nan else "number"
-    line: Line = [("NaN ".ljust(NAME_WIDTH), "dim"), (f"{row.nan:,}", bad)]
-    if row.nan:
-        line += [(_share(row.nan, row), "dim"), ("  first at ", "dim"), (_place(row.nan_at), "number")]
-    infinite = row.posinf + row.neginf
-    line += [("   Inf ", "dim"), (f"{infinite:,}", "error" if infinite else "number")]
-    if infinite:
-        line.append((f"  (+{row.posinf:,}, -{row.neginf:,})", "dim"))
-    return [*lines, line]
+    if not (row.nan or row.posinf or row.neginf):
+        lines.append([("NaN ".ljust(NAME_WIDTH), "dim"), ("0", "number"), ("   Inf ", "dim"), ("0", "number")])
+    return lines
 
 
 def _share(n: int, row: SummaryRow) -> str:

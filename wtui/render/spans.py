@@ -7,10 +7,11 @@ library: the first frame is made of these.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Literal
 
-__all__ = ["Line", "Span", "StyleName", "clip", "escape", "line_width", "pad", "plain", "text_width"]
+__all__ = ["Line", "Span", "StyleName", "clip", "escape", "line_width", "pad", "plain", "text_width", "wrap"]
 
 StyleName = Literal[
     "", "dim", "bold", "name", "class", "number", "title", "accent", "good", "info", "warning", "error", "mark",
@@ -79,3 +80,39 @@ def pad(text: str, width: int) -> str:
 def plain(line: Line) -> str:
     """The line without styles or trailing spaces."""
     return "".join(text for text, _ in line).rstrip()
+
+
+def wrap(line: Line, width: int, indent: int = 0) -> list[Line]:
+    """The line broken at spaces into lines of at most `width` columns; all but the first begin with `indent` spaces.
+
+    A word that is wider than a line is broken where it must be.
+    """
+    width = max(width, indent + 8)
+    lines: list[Line] = [[]]
+    used = 0
+    for text, style in line:
+        for word in re.findall(r" *[^ ]+ *|^ +$", text):
+            if used > indent and used + text_width(word.rstrip()) > width:
+                lines.append([(" " * indent, "")] if indent else [])
+                used, word = indent, word.lstrip()
+            while text_width(word.rstrip()) > width - used:
+                head = _fitting(word, width - used)
+                lines[-1].append((head, style))
+                lines.append([(" " * indent, "")] if indent else [])
+                used, word = indent, word[len(head) :]
+            lines[-1].append((word, style))
+            used += text_width(word)
+    for part in lines:
+        if part:
+            part[-1] = (part[-1][0].rstrip(" "), part[-1][1])
+    return lines
+
+
+def _fitting(text: str, width: int) -> str:
+    """As many characters from the beginning as fit, at least one."""
+    used = 0
+    for i, character in enumerate(text):
+        used += text_width(character)
+        if used > width:
+            return text[: max(i, 1)]
+    return text

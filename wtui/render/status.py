@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from wtui.render import numbers
-from wtui.render.spans import Line, escape
+from wtui.render.spans import Line, clip, escape, text_width
 
 if TYPE_CHECKING:
     from wtui.engine.protocol import Finished, Progress
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 __all__ = ["model_line", "scan_line"]
 
 
-def model_line(catalogue: Catalogue, layers: int) -> Line:
-    """` vgg16.keras   Keras 3 · 23 layers · 32 tensors · 138,357,544 parameters · 553.4 MB`."""
+def model_line(catalogue: Catalogue, layers: int, width: int) -> Line:
+    """` vgg16.keras   Keras 3 · 23 layers · 32 tensors · 138,357,544 parameters · 553.4 MB`, as much as fits."""
     totals = catalogue.totals()
     name = escape(os.path.basename(os.path.abspath(catalogue.path)))
-    facts = [
-        escape(catalogue.format),
-        f"{layers:,} layers",
-        f"{totals.tensors:,} tensors",
-        f"{totals.parameters:,} parameters",
-        numbers.size(totals.bytes),
-    ]
-    return [(f" {name}  ", "bold"), (" · ".join(facts), "dim")]
+    parameters = f"{totals.parameters:,} parameters"
+    facts = [escape(catalogue.format), f"{layers:,} layers", f"{totals.tensors:,} tensors", parameters]
+    facts.append(numbers.size(totals.bytes))
+    for less in (facts, facts[2:], facts[3:], [numbers.short_count(totals.parameters)], []):
+        text = " · ".join(less)
+        if text_width(name) + text_width(text) + 4 <= width:
+            break
+    return [(f" {clip(name, width - 3)}  ", "bold"), (text, "dim")]
 
 
 def scan_line(progress: Progress | None, finished: Finished | None, failures: int) -> Line:

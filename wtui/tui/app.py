@@ -34,6 +34,7 @@ class WtuiApp(App[None]):
         border-title-color: $secondary; border-subtitle-color: $secondary;
     }
     LinesPane:focus { border: round $primary; border-title-color: $primary; }
+    .-medium #outline { width: 36; }
     .-medium #stats { width: 1fr; }
     .-medium #plots { display: none; }
     .-medium #panes.-side-plots #stats { display: none; }

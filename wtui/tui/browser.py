@@ -8,6 +8,7 @@ from textual.message import Message
 
 from wtui.engine.client import ScanClient
 from wtui.engine.protocol import Distribution, Finished, GoneWrong, Look, Progress
+from wtui.render.spans import line_width
 from wtui.tui.keys import SCREEN_KEYS
 from wtui.tui.outline import Outline
 from wtui.tui.panes import PanesScreen
@@ -76,15 +77,13 @@ class BrowserScreen(PanesScreen):
 
     def on_browser_screen_opened_late(self) -> None:
         """Show the model, or why there is none."""
-        from wtui.render.status import model_line
-
         catalogue = self.opening.catalogue
         if catalogue is None:
             self.status.show([(f" {self.opening.error}", "error")])
             return
         self.outline = Outline(catalogue)
         self.layer_tree.show(self.outline)
-        self.status.show(model_line(catalogue, len(self.outline.layers) - 1))
+        self.show_status()
         self.show_numbers()
         self.call_after_refresh(self._after_first_frame, catalogue)
 
@@ -103,6 +102,24 @@ class BrowserScreen(PanesScreen):
         self.subject = message.subject
         self.show_numbers()
         self.look()
+
+    def on_plot_pane_resized(self) -> None:
+        """A plot has another size: draw it anew."""
+        self.plots_later(REST)
+
+    def on_resize(self) -> None:
+        """The numbers and the status line may have to be laid out for another width."""
+        self.call_after_refresh(self.show_numbers)
+        self.call_after_refresh(self.show_status)
+
+    def show_status(self) -> None:
+        """Fill the line at the top."""
+        from wtui.render.status import model_line, scan_line
+
+        if self.outline is not None:
+            right = scan_line(self.results.progress, self.results.finished, len(self.results.failures))
+            room = self.size.width - line_width(right) - 1
+            self.status.show(model_line(self.outline.catalogue, len(self.outline.layers) - 1, room), right)
 
     def look(self) -> None:
         """Ask for what is selected and visible, and for its plots once the selection rests."""
@@ -176,16 +193,15 @@ class BrowserScreen(PanesScreen):
 
     def on_browser_screen_answered(self, message: Answered) -> None:
         """Keep an answer and show it if it is about what is selected."""
-        from wtui.render.status import scan_line
-
         answer = message.answer
         if isinstance(answer, GoneWrong):
             self.notify(answer.message, title="the scan stopped", severity="error", timeout=20)
             return
         touched = self.results.take(answer)
         if isinstance(answer, Progress | Finished):
-            line = scan_line(self.results.progress, self.results.finished, len(self.results.failures))
-            self.status.show(right=line)
+            self.show_status()
+            if isinstance(answer, Finished):
+                self.show_numbers()
         elif isinstance(answer, Distribution):
             if answer.subject == self.subject:
                 self.histogram_pane.show(answer, self.subject_name())

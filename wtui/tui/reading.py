@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["panel_lines"]
 
+MAX_NOTE = 400
+"""Characters of a note that the file's author left in it."""
+
 MAX_NOTICES = 6
 """Notices listed at the root; the others are counted."""
 
@@ -38,7 +41,8 @@ def panel_lines(outline: Outline, subject: Subject, results: Results, width: int
 def model_reading(outline: Outline, results: Results) -> list[Line]:
     """What is wrong or remarkable, worst first; never more than what was read can carry."""
     catalogue = outline.catalogue
-    lines: list[Line] = []
+    note = catalogue.metadata.get("note")
+    lines: list[Line] = [[("note: ", "dim"), (escape(str(note)[:MAX_NOTE]), "accent")]] if note else []
     broken = [(i, r) for i, r in results.rows.items() if r.nan or r.posinf or r.neginf]
     for i, row in sorted(broken)[:MAX_NOTICES]:
         what = f"{row.nan:,} NaN" if row.nan else f"{row.posinf + row.neginf:,} infinite values"
@@ -48,6 +52,6 @@ def model_reading(outline: Outline, results: Results) -> list[Line]:
         lines.append([("⚠ ", "warning"), (about + escape(notice.message), "")])
     if len(catalogue.warnings) > MAX_NOTICES:
         lines.append([(f"and {len(catalogue.warnings) - MAX_NOTICES:,} more notices (i)", "dim")])
-    if not lines and results.finished is not None:
+    if not broken and results.finished is not None:
         lines.append([("every value is finite", "good")])
     return lines

@@ -8,11 +8,15 @@ from __future__ import annotations
 from asyncio import to_thread
 from typing import TYPE_CHECKING
 
+from textual.message import Message
+
 from wtui.engine.protocol import AskHistogram
 from wtui.render import numbers
 from wtui.tui.widgets.text_pane import TextPane
 
 if TYPE_CHECKING:
+    from textual.geometry import Size
+
     from wtui.engine.protocol import Distribution
     from wtui.render.spans import Line
     from wtui.tui.outline import Subject
@@ -26,7 +30,19 @@ FOOT_ROWS = 2
 """Lines below a plot that say what it shows."""
 
 
-class HistogramPane(TextPane):
+class PlotPane(TextPane):
+    """A pane whose text has to be drawn anew for another size."""
+
+    class Resized(Message):
+        """The pane has another size, or has come into view."""
+
+    def on_resize(self) -> None:
+        """Say so: what is drawn is chosen by the screen."""
+        if self.size.width:
+            self.post_message(self.Resized())
+
+
+class HistogramPane(PlotPane):
     """Counts of values in equal bins."""
 
     def __init__(self, id: str | None = None) -> None:
@@ -35,7 +51,6 @@ class HistogramPane(TextPane):
         """None: two a column, as fine as the pane can draw."""
         self.log_counts = False
         self.zoom = 0
-        self._shown: tuple[Distribution, str] | None = None
 
     def question(
         self, subject: Subject, ends: tuple[float, float] | None, middle: tuple[float, float] | None
@@ -63,16 +78,10 @@ class HistogramPane(TextPane):
 
     def show(self, distribution: Distribution | None, name: str) -> None:
         """Draw a distribution, or nothing."""
-        self._shown = (distribution, name) if distribution else None
         if distribution is None or not self.size.width:
             self.put([], title="Distribution", subtitle="")
         else:
             self.run_worker(self._draw(distribution, name), exclusive=True, group="histogram")
-
-    def on_resize(self) -> None:
-        """Draw again at the new size."""
-        if self._shown:
-            self.show(*self._shown)
 
     async def _draw(self, distribution: Distribution, name: str) -> None:
         lines = await to_thread(
@@ -97,24 +106,18 @@ class HistogramPane(TextPane):
         return [*lines, where, how]
 
 
-class DepthPane(TextPane):
+class DepthPane(PlotPane):
     """A metric of one family of tensors against their number along the depth."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id, title="Depth")
-        self._shown: DepthView | None = None
+        self._shown: tuple[DepthView, Size] | None = None
 
     def show(self, view: DepthView) -> None:
         """Draw a view unless it is what is already drawn."""
-        if view != self._shown and self.size.width:
-            self._shown = view
+        if (view, self.size) != self._shown and self.size.width:
+            self._shown = view, self.size
             self.run_worker(self._draw(view), exclusive=True, group="depth")
-
-    def on_resize(self) -> None:
-        """Draw again at the new size."""
-        view, self._shown = self._shown, None
-        if view:
-            self.show(view)
 
     async def _draw(self, view: DepthView) -> None:
         lines = await to_thread(self._lines, view, self.size.width, self.size.height - FOOT_ROWS)
