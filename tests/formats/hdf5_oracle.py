@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from wtui.codecs import hdf5_filters
+from wtui.dtypes import numpy_dtype
 from wtui.formats.hdf5 import Dataset, Group
 from wtui.model import DTYPE_BITS, TensorEntry
 
@@ -62,7 +63,7 @@ def read_values(dataset: Dataset, source: Source) -> np.ndarray:
         values = hdf5_filters.decode(memoryview(source.read(offset, length) if length else b""), entry, part)
         pieces.append((part, values))
     if not pieces:
-        return np.zeros(dataset.shape, hdf5_filters.stored_dtype(entry).newbyteorder("="))
+        return np.zeros(dataset.shape, numpy_dtype(entry.dtype))
     out = np.empty(dataset.shape, pieces[0][1].dtype)
     seen = np.zeros(dataset.shape, bool)
     for part, values in pieces:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.formats import hdf5_zoo as zoo
 from wtui.codecs import hdf5_filters
+from wtui.dtypes import numpy_dtype
 from wtui.errors import StorageError
 from wtui.formats import hdf5_any, open_catalogue
 from wtui.formats.probe import Probe
@@ -158,7 +159,7 @@ def _node(catalogue: Catalogue, path: str) -> LayerNode:
 
 def _values(catalogue: Catalogue, files: Files, name: str) -> np.ndarray:
     entry = catalogue[name]
-    out = np.empty(entry.shape, hdf5_filters.stored_dtype(entry).newbyteorder("="))
+    out = np.empty(entry.shape, numpy_dtype(entry.dtype))
     for part in catalogue.parts(entry):
         file, offset, length = part.extent
         values = hdf5_filters.decode(memoryview(files[file].read(offset, length)), entry, part)

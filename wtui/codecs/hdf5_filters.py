@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wtui.codecs.plain import decode_values
 from wtui.errors import CodecError
 from wtui.model import DTYPE_BITS
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from wtui.model import Part, TensorEntry
 
-__all__ = ["decode", "dtype", "stored_dtype"]
+__all__ = ["decode", "dtype"]
 
 DEFLATE, SHUFFLE, FLETCHER32, BZIP2, LZF = 1, 2, 3, 307, 32000
 """Registered numbers of the filters that can be undone."""
@@ -55,33 +56,19 @@ def decode(data: memoryview, entry: TensorEntry, part: Part) -> NDArray[np.gener
     """
     shape = entry.shape if part.shape is None else part.shape
     settings = dict(entry.encoding_args)
-    stored = stored_dtype(entry)
+    if entry.dtype not in DTYPE_BITS:
+        raise CodecError(f"values of type {entry.dtype} cannot be decoded", entry.name)
+    width = DTYPE_BITS[entry.dtype] // 8
     if not len(data):
-        fill = settings.get("fill") or bytes(stored.itemsize)
-        return np.broadcast_to(_native(np.frombuffer(fill, stored, 1)[0]), shape)
-    size = prod(shape) * stored.itemsize
+        fill = settings.get("fill") or bytes(width)
+        return np.broadcast_to(decode_values(fill, entry.dtype, 1, entry.byteorder)[0], shape)
+    size = prod(shape) * width
     for place, (number, values) in reversed(list(enumerate(settings.get("filters", ())))):
         if not part.skipped_filters >> place & 1:
             data = _undo(number, values, data, size, entry.name)
     if len(data) != size:
         raise CodecError(f"a chunk holds {len(data):,} bytes instead of {size:,}", entry.name)
-    return _native(np.frombuffer(data, stored)).reshape(shape)
-
-
-def stored_dtype(entry: TensorEntry) -> np.dtype[np.generic]:
-    """The stored dtype, in the file's byte order."""
-    if entry.dtype not in DTYPE_BITS:
-        raise CodecError(f"values of type {entry.dtype} cannot be decoded", entry.name)
-    if entry.dtype.startswith(("bfloat", "float8")):
-        import ml_dtypes
-
-        found: np.dtype[np.generic] = np.dtype(getattr(ml_dtypes, entry.dtype))
-        return found
-    return np.dtype(entry.dtype).newbyteorder(">" if entry.byteorder == ">" else "<")
-
-
-def _native(values: NDArray[np.generic]) -> NDArray[np.generic]:
-    return values.astype(values.dtype.newbyteorder("="), copy=False)
+    return decode_values(data, entry.dtype, prod(shape), entry.byteorder).reshape(shape)
 
 
 def _undo(number: int, values: tuple[int, ...], data: memoryview, size: int, name: str) -> memoryview:

@@ -69,7 +69,10 @@ _INDEX_PARAMETERS = {2: 0, 3: 1, 4: 5, 5: 6}
 
 
 def read_layout(space: Space, message: header.Message) -> Layout:
-    """The layout message; FormatError if it is of a version or class that is not known."""
+    """The layout message; FormatError if it is of a version or class that is not known.
+
+    Version 5 (HDF5 2.0) is written as version 4; only elements of chunk indexes grow wider, which those say themselves.
+    """
     fields = Cursor(space, message.body, message.address)
     version = fields.uint(1)
     if version in (1, 2):
