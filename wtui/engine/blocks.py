@@ -128,7 +128,7 @@ class _Flat:
             start = block * BLOCK * self._bits // 8
             stop = (min((block + 1) * BLOCK, self._size) * self._bits + 7) // 8
             data = buffer.take(stop - start)
-            _read_span(self._parts, self._files, start, memoryview(data))
+            _read_span(self._parts, self._files, start, data.data)
             yield block, data
 
     def unit_of(self, block: int) -> int:
@@ -184,7 +184,7 @@ class _Strided:
         if span * item > 8 * GATHER_LIMIT:
             raise CodecError(f"its values lie too far apart ({span * item:,} bytes for one row)", entry.name)
         data = np.empty(span * item, np.uint8)
-        _read_span(self._parts, self._files, first * item, memoryview(data))
+        _read_span(self._parts, self._files, first * item, data.data)
         return as_strided(data.view(f"V{item}"), tuple(shape), tuple(s * item for s in entry.strides))
 
     def unit_of(self, block: int) -> int:

@@ -27,7 +27,7 @@ def sample_tensor(entry: TensorEntry, catalogue: Catalogue, files: Files) -> Sum
     scratch = accumulator.scratch()
     buffer = Buffer()
     if entry.size <= SAMPLE_BLOCKS * BLOCK:
-        pieces = [(unit, None) for unit in range(plan.units)]
+        pieces: list[tuple[int, int | None]] = [(unit, None) for unit in range(plan.units)]
     else:
         wanted = min(SAMPLE_BLOCKS, plan.units)
         pieces = [(unit * plan.units // wanted, SAMPLE_BLOCKS // wanted) for unit in range(wanted)]

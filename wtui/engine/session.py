@@ -7,6 +7,7 @@ and answers are those of `wtui.engine.protocol`.
 from __future__ import annotations
 
 import time
+from collections import deque
 from math import nan
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,9 @@ GATHER = 0.05
 PROGRESS_EVERY = 0.25
 """Seconds between two words on progress."""
 
+SPEED_OVER = 3.0
+"""Seconds over which the speed of the scan is measured."""
+
 LAYER_EVERY = 0.5
 """Seconds between two summaries of a layer that is not scanned whole yet."""
 
@@ -71,6 +75,7 @@ class Session:
         self._asked: AskHistogram | None = None
         self._pending: list[Answer] = []
         self._started = time.perf_counter()
+        self._steps: deque[tuple[float, int]] = deque([(self._started, 0)])
         self._last_progress = self._last_layer = 0.0
         self._layer_stale = False
         self._finished = False
@@ -143,12 +148,19 @@ class Session:
             self._answer_layer()
         if not self._finished and (not self._open or now - self._last_progress >= PROGRESS_EVERY):
             self._last_progress = now
-            seconds = now - self._started
-            bytes_done = min(self._scanner.bytes_done, self._total)
-            self._pending.append(Progress(bytes_done, self._total, bytes_done / max(seconds, 1e-9)))
+            self._pending.append(self._progress(now))
             if not self._open:
                 self._finished = True
-                self._pending.append(Finished(seconds))
+                self._pending.append(Finished(now - self._started))
+
+    def _progress(self, now: float) -> Progress:
+        """How far the scan is, and how fast it was over the last seconds."""
+        done = min(self._scanner.bytes_done, self._total)
+        self._steps.append((now, done))
+        while now - self._steps[0][0] > SPEED_OVER:
+            self._steps.popleft()
+        since, before = self._steps[0]
+        return Progress(done, self._total, (done - before) / (now - since) if now > since else 0.0)
 
     def _look(self, question: Look) -> None:
         """Put what is looked at first, and say at once what is known or can be guessed of it."""
@@ -199,7 +211,7 @@ class Session:
         summary, missing = self._known(asked.subject)
         if missing:
             self._scanner.again(missing)
-        if summary is not None and (summary.nbytes or not summary.finite):
+        if summary is not None and summary.seen and (summary.nbytes or not summary.finite):
             self._pending.append(distribution(asked, summary, self._size(asked.subject)))
             if not missing and summary.seen == summary.total == self._size(asked.subject):
                 self._asked = None

@@ -109,21 +109,18 @@ def histogram_plot(
 
 @lru_cache(64)
 def depth_plot(
-    points: tuple[DepthPoint, ...], current: int | None, width: int, height: int, zero: bool = True
+    points: tuple[DepthPoint, ...],
+    members: int,
+    current: int | None,
+    width: int,
+    height: int,
+    zero: bool = True,
 ) -> tuple[Line, ...]:
-    """A metric against depth; the point at position `current` is marked. `zero` keeps 0 on the y axis."""
+    """A metric against depth, 1 to `members`; the point at position `current` is marked. `zero` keeps 0 in sight."""
     shown = [p for p in points if math.isfinite(p.value)]
     if not shown:
         return ()
-    lows = [p.value if p.low is None else p.low for p in shown]
-    highs = [p.value if p.high is None else p.high for p in shown]
-    low, high = min(lows), max(highs)
-    if zero and low >= 0:
-        low = 0.0
-    if low == high:
-        low, high = (low - abs(low or 1.0) * 0.1, high + abs(high or 1.0) * 0.1)
-    first, last = points[0].position, points[-1].position
-    span = (first - 0.5, last + 0.5)
+    low, high = _value_range(shown, zero)
     with _LOCK:
         figure = _figure(width, height)
         _draw_band(figure, shown, (high - low) / (2 * max(1, height - FRAME_ROWS)))
@@ -133,13 +130,24 @@ def depth_plot(
         here = [p for p in shown if p.position == current]
         if here:
             figure.draw(figure.signal(*_columns(here), marker=_CURRENT))
-        ticks = {float(n): str(n) for n in sorted({first, (first + last) // 2, last})}
-        _axis(figure, "x", span, ticks)
+        ticks = {float(n): str(n) for n in sorted({1, (1 + members) // 2, members})}
+        _axis(figure, "x", (0.5, members + 0.5), ticks)
         middle = (low + high) / 2
         labels = {y: _tick(y, high - low).rjust(LABEL_WIDTH) for y in (low, middle, high)}
         _axis(figure, "y", (low, high), labels)
         text = figure.build().string()
     return tuple(_styled(text))
+
+
+def _value_range(points: Sequence[DepthPoint], zero: bool) -> tuple[float, float]:
+    """What the y axis shows: all values and their ranges, never nothing."""
+    low = min(p.value if p.low is None else p.low for p in points)
+    high = max(p.value if p.high is None else p.high for p in points)
+    if zero and low >= 0:
+        low = 0.0
+    if low == high:
+        return (0.0, 1.0) if low == 0 else (low - abs(low) * 0.1, high + abs(high) * 0.1)
+    return low, high
 
 
 def to_ascii(line: Line) -> Line:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["model_line", "scan_line"]
 
 
+SLOW = 5_000_000
+"""Bytes a second below which the scan is only starting (kernels are being compiled): no time left is guessed."""
+
+
 def model_line(catalogue: Catalogue, layers: int, width: int) -> Line:
     """` vgg16.keras   Keras 3 · 23 layers · 32 tensors · 138,357,544 parameters · 553.4 MB`, as much as fits."""
     totals = catalogue.totals()
@@ -37,7 +41,9 @@ def scan_line(progress: Progress | None, finished: Finished | None, failures: in
         return [("all read ", "good")]
     if progress is None or not progress.total:
         return [("", "")]
-    speed = progress.bytes_per_second
-    left = (progress.total - progress.done) / speed if speed else 0.0
     share = f"scan {int(100 * progress.done / progress.total)} %"
-    return [(f"{share}  {numbers.size(int(speed))}/s  {numbers.duration(left)} left ", "info")]
+    speed = progress.bytes_per_second
+    if speed < SLOW:
+        return [(share + " ", "info")]
+    left = numbers.duration((progress.total - progress.done) / speed)
+    return [(f"{share}  {numbers.size(int(speed))}/s  {left} left ", "info")]

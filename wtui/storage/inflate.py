@@ -52,7 +52,7 @@ class InflatedSource(_Counted):
         with self._lock:
             file = self._file = self._file or self._inflate()
             file.seek(offset)
-            got = file.readinto(buffer)  # type: ignore[attr-defined]
+            got = file.readinto(buffer)
         if got != len(buffer):
             raise StorageError("its temporary copy is shorter than it was", self.name)
         self._count(len(buffer))

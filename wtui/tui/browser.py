@@ -58,7 +58,7 @@ class BrowserScreen(PanesScreen):
         self.subject: Subject = -1
         self.results = Results()
         self.outline: Outline | None = None
-        self.client = ScanClient(lambda answer: self.post_message(self.Answered(answer)))
+        self.client = ScanClient(self._hear)
         self._depth: DepthData | None = None
         self._finder: Finder | None = None
         self._plots_due: Timer | None = None
@@ -70,6 +70,10 @@ class BrowserScreen(PanesScreen):
         else:
             self.status.show([(f" opening {self.opening.path} …", "dim")])
             self.run_worker(self._open_later, thread=True)
+
+    def _hear(self, answer: Any) -> None:
+        """Bring an answer of the scan process from its thread into this one."""
+        self.post_message(self.Answered(answer))
 
     def _open_later(self) -> None:
         self.opening.wait()
@@ -260,7 +264,7 @@ class BrowserScreen(PanesScreen):
             self._say_matches(len(self.finder.matches))
 
     def _say_matches(self, count: int, words: str = " ") -> None:
-        number = self.finder.number(self.subject)
+        number = self.finder.number(self.layer_tree.subject)
         self.layer_tree.border_title = f"Layers · match {number} of {count:,}" if words else "Layers"
 
     def action_back(self) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.binding import Binding
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
 
 __all__ = ["LIST_KEYS", "SCREEN_KEYS", "TREE_KEYS", "groups"]
 
@@ -12,7 +17,7 @@ def _key(keys: str, action: str, label: str, tooltip: str, *, show: bool = False
     return Binding(keys, action, label, show=show, tooltip=tooltip, id=id or action.partition("(")[0])
 
 
-LIST_KEYS = [
+LIST_KEYS: list[BindingType] = [
     _key("up,k", "up", "up", "One row up"),
     _key("down,j", "down", "down", "One row down"),
     _key("pageup,ctrl+u", "page(-1)", "page up", "One page up", id="page_up"),
@@ -22,17 +27,17 @@ LIST_KEYS = [
 ]
 """Keys of every pane with a cursor."""
 
-TREE_KEYS = [
+TREE_KEYS: list[BindingType] = [
     _key("right,l", "open", "open", "Open the layer, or step into it"),
     _key("left,h", "close", "close", "Close the layer, or step out to it"),
-    _key("enter,space", "toggle", "open/close", "Open or close the layer"),
+    _key("enter,space", "toggle_open", "open/close", "Open or close the layer"),
     _key("asterisk", "open_all", "open all", "Open every layer (of at most 2,000 rows)"),
     _key("F", "fold", "fold", "Fold runs of alike blocks into one row, or show them all"),
     _key("comma", "sibling(-1)", "previous block", "The same tensor in the previous block", id="previous_block"),
     _key("full_stop", "sibling(1)", "next block", "The same tensor in the next block", id="next_block"),
 ]
 
-SCREEN_KEYS = [
+SCREEN_KEYS: list[BindingType] = [
     _key("slash", "search", "search", "Search layers and tensors by name"),
     _key("n", "match(1)", "next match", "To the next match of the search", id="next_match"),
     _key("N", "match(-1)", "previous match", "To the previous match of the search", id="previous_match"),
@@ -61,6 +66,6 @@ SCREEN_KEYS = [
 ]
 
 
-def groups() -> list[tuple[str, list[Binding]]]:
+def groups() -> list[tuple[str, list[BindingType]]]:
     """All keys under the headings of the help screen."""
     return [("Move", LIST_KEYS), ("Layer tree", TREE_KEYS), ("Everywhere", SCREEN_KEYS)]

@@ -44,6 +44,7 @@ def help_lines() -> list[Line]:
     for heading, bindings in groups():
         lines += [[], [(heading, "title")]] if lines else [[(heading, "title")]]
         for binding in bindings:
+            assert isinstance(binding, Binding)
             keys = " ".join(_key_name(k) for k in binding.key.split(","))
             lines.append([(keys.rjust(16) + "  ", "accent"), (binding.tooltip or binding.description, "")])
     return lines

@@ -98,7 +98,7 @@ class LayerTree(RowsPane):
         elif parent is not None:
             self.move_cursor(self.outline.row_of(parent) or 0)
 
-    def action_toggle(self) -> None:
+    def action_toggle_open(self) -> None:
         """Open or close the layer."""
         if self.outline is None:
             return

@@ -131,4 +131,4 @@ class DepthPane(PlotPane):
         keys: Line = [("metric (m) · which tensors (f)", "dim")]
         if not view.points:
             return [[("reading …" if view.members else "none in this model", "dim")], what, keys]
-        return [*depth_plot(view.points, view.current, width, height, view.metric.from_zero), what, keys]
+        return [*depth_plot(view.points, view.members, view.current, width, height, view.metric.from_zero), what, keys]
