@@ -77,7 +77,7 @@ def _weight_map(index: Mapping[str, Any]) -> dict[str, list[str]]:
     for group, names in found.items() if isinstance(found, dict) else ():
         listed = names if isinstance(names, list) else [names]
         shards[group] = [n for n in listed if isinstance(n, str)]
-    return shards
+    return {group: names for group, names in shards.items() if names}
 
 
 def _total_size(index: Mapping[str, Any]) -> dict[str, Any]:

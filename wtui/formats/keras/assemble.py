@@ -66,7 +66,11 @@ def keras3_catalogue(
     build_config = documents.config.get("build_config")
     if build_config:
         facts["build_config"] = build_config
-    return build(path, title, files, walked.root, facts, walked.remarks, documents.notices)
+    notices = [*documents.notices, *(Notice("", f"{g.path or '/'}: {g.problem}") for g in saved.walk() if g.problem)]
+    if not saved.has_variables:
+        notices.append(Notice("", "there are no weights in it"))
+        walked = walked._replace(remarks=[])
+    return build(path, title, files, walked.root, facts, walked.remarks, notices)
 
 
 def build(

@@ -12,8 +12,8 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.formats.keras.structure import COUNTER, snake_case
+from wtui.formats.keras.table import SCALES_OF_FLOAT8
 from wtui.formats.keras.tree import Draft, DraftTensor, Stored
-from wtui.formats.keras.variables import SCALES_OF_FLOAT8
 
 if TYPE_CHECKING:
     from wtui.formats.keras.saved import SavedGroup
@@ -58,7 +58,7 @@ _LOSS_SCALE = (*_COUNTERS, "step_counter", "dynamic_scale")
 _ROLES = (
     "accumulated_delta_var", "accumulated_grad", "average_gradient", "gradient_accumulator", "velocity_hat", "velocity",
     "momentum", "accumulator", "average", "linear", "norm", "learning_rate", "iteration", "u_product", "vhat", "rms",
-    "iter", "m", "v",
+    "step_counter", "dynamic_scale", "iter", "m", "v",
 )  # fmt: skip
 """What slots are called, the longest of those that end alike first; the short ones are Keras 2's."""
 
@@ -125,7 +125,8 @@ def _copies(ordered: Sequence[tuple[str, Stored]], originals: Sequence[DraftTens
     """What a loss-scaling optimizer saves a second time: the variables of the optimizer inside it."""
     found = []
     for (_, stored), original in zip(ordered, originals, strict=True):
-        copy = DraftTensor(original.label, original.role, stored, False, original.inferred, OPTIMIZER)
+        label = f"inner_{original.label}"
+        copy = DraftTensor(label, original.role, stored, False, original.inferred, OPTIMIZER)
         copy.alias_of = original
         found.append(copy)
     return found

@@ -24,13 +24,15 @@ SNIFFED_GROUPS = 64
 class SavedGroup:
     """One object that Keras saved (a layer, an optimizer), or a list of such."""
 
-    __slots__ = ("children", "label", "name", "path", "variables")
+    __slots__ = ("children", "label", "name", "path", "problem", "variables")
 
     def __init__(self, name: str, path: str) -> None:
         self.name = name
         self.path = path
         self.label: str | None = None
         """The layer's name, which Keras writes since 3.6."""
+        self.problem = ""
+        """Why not all of it could be read; empty when it could."""
         self.variables: dict[str, Stored] = {}
         self.children: dict[str, SavedGroup] = {}
         """In the order in which Keras visited them."""
@@ -82,16 +84,23 @@ def _read(group: Group, origin: Origin, into: SavedGroup, seen: set[int], depth:
     seen.add(group.address)
     for name in group.written():
         child = group.get(name)
-        if not isinstance(child, Group) or child.address in seen:
-            continue
-        if name == VARIABLES:
-            _read_variables(child, origin, into)
-        else:
-            path = f"{into.path}/{name}" if into.path else name
-            known = into.children.get(name)
-            if known is None:
-                known = into.children[name] = SavedGroup(name, path)
-            _read(child, origin, known, seen, depth + 1)
+        if isinstance(child, Group):
+            if child.address in seen:
+                continue
+            if name == VARIABLES:
+                _read_variables(child, origin, into)
+            else:
+                _read(child, origin, _below(into, name), seen, depth + 1)
+        elif child is not None and child.problem:
+            _below(into, name).problem = child.problem
+    into.problem = into.problem or group.problem
+
+
+def _below(group: SavedGroup, name: str) -> SavedGroup:
+    """The child of that name, which another shard may have made."""
+    if name not in group.children:
+        group.children[name] = SavedGroup(name, f"{group.path}/{name}" if group.path else name)
+    return group.children[name]
 
 
 def _read_variables(group: Group, origin: Origin, into: SavedGroup) -> None:
@@ -101,6 +110,7 @@ def _read_variables(group: Group, origin: Origin, into: SavedGroup) -> None:
     for key, dataset in group.items():
         if isinstance(dataset, Dataset):
             into.variables[key] = Stored(dataset, origin)
+    into.problem = into.problem or group.problem
 
 
 def looks_saved_by_keras3(root: Group) -> bool:

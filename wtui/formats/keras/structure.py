@@ -82,6 +82,9 @@ ZeroPadding2D ZeroPadding3D
 COUNTER = re.compile(r"_\d+$")
 
 
+_OLDER = "CuDNNGRU CuDNNLSTM LocallyConnected1D LocallyConnected2D SyncBatchNormalization ThresholdedReLU"
+"""Classes that Keras 2 had and Keras 3 has not."""
+
 _EXPORTED_AS = {"GroupQueryAttention": "GroupedQueryAttention"}
 """Class in configurations -> its own name, where Keras exports it under another."""
 
@@ -115,7 +118,7 @@ def is_keras_class(class_name: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _classes() -> frozenset[str]:
-    return frozenset(_CLASSES.split())
+    return frozenset((_CLASSES + _OLDER).split())
 
 
 @lru_cache(maxsize=1)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.formats.keras.config import MAX_DEPTH, LayerConfig, children_of
 from wtui.formats.keras.structure import class_of_auto_name, class_of_snake, snake_case
+from wtui.formats.keras.table import CONSTANTS
 from wtui.formats.keras.tree import Draft, DraftTensor, Remark
-from wtui.formats.keras.variables import CONSTANTS, Named, Saved, always_saves, name_variables, quantisation
+from wtui.formats.keras.variables import Named, Saved, always_saves, name_variables, quantisation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,7 @@ LAYERS = frozenset({"layers", "_layer_checkpoint_dependencies"})
 _METRICS = frozenset({"metrics", "_metrics", "compiled_metrics", "_compile_metrics", "compiled_loss", "_loss_tracker"})
 _SEEDS = frozenset({"seed_generator", "_seed_generator", "random_generator", "_random_generator"})
 
-MAX_ALIASES = 100_000
+MAX_ALIASES = 20_000
 """Layers that may be shown at a second place: configurations can nest such references without end."""
 
 
