@@ -129,7 +129,7 @@ class Runs(NamedTuple):
         if self.whole:
             wide &= width > 1
         limit = MAX_SPLIT * self.total
-        return bool(self.counts[wide].sum() <= limit and self._split_error(edges[1:-1]) <= limit)
+        return bool(self.counts[wide].sum() <= limit and self._split_error(edges) <= limit)
 
     def widths_at(self, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
         """How wide the runs are that hold these places in ascending order."""
@@ -155,8 +155,10 @@ class Runs(NamedTuple):
         straddled = (run >= 0) & (edges < self.upper[run])
         run, edges = run[straddled], edges[straddled]
         counts = self.counts.astype(np.float64)
-        around = np.concatenate(([0.0], counts, [0.0]))
-        here, expected = counts[run], (around[run] + around[run + 2]) / 2
+        touching = self.lower[1:] == self.upper[:-1]
+        before, after = np.zeros(len(counts)), np.zeros(len(counts))
+        before[1:], after[:-1] = counts[:-1] * touching, counts[1:] * touching
+        here, expected = counts[run], (before[run] + after[run]) / 2
         share = self._share(run, edges)
         excess = np.maximum(np.abs(here - expected) - 3 * np.sqrt(here + expected), 0.0)
         wrong = np.maximum(share, 1 - share) * np.minimum(excess, here) + np.sqrt(here * share * (1 - share))

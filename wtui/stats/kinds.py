@@ -108,7 +108,10 @@ class Kind:
 
     def floats(self, patterns: NDArray[np.unsignedinteger]) -> NDArray[np.float64]:
         """The values of patterns of `work` as float64, which rounds integers beyond 2^53."""
-        return self.table[patterns] if self.narrow else patterns.view(self.work).astype(np.float64)
+        if self.narrow:
+            return np.asarray(self.table[patterns])
+        with np.errstate(invalid="ignore"):  # signalling NaN
+            return patterns.view(self.work).astype(np.float64)
 
 
 _WIDE = {"int32": "int64", "uint32": "int64"}

@@ -14,7 +14,7 @@ import numpy as np
 
 from wtui.stats import lanes
 from wtui.stats.buckets import DENORMAL_SCALE, FIRST_NORMAL, FLOAT64_SHIFT, ID_SHIFT, LAST, REBIAS, SIGN
-from wtui.stats.rows import BLOCK, COUNT, NEGATIVE_ZEROS, ZEROS
+from wtui.stats.rows import BLOCK, CHUNK, COUNT, NEGATIVE_ZEROS, ZEROS
 
 __all__ = ["byte_blocks", "count_steps", "drain", "float32_blocks", "short_blocks", "wide_blocks"]
 
@@ -131,7 +131,7 @@ def count_ids(values: Any, table: Any) -> None:
         if found < FIRST_NORMAL:
             found = np.int64(size * DENORMAL_SCALE)
         found = min(found, LAST)
-        if x < 0:
+        if x.view(np.int64) < 0:  # -0.0 too
             found |= SIGN
         table[found] += np.uint32(1)
 
@@ -270,15 +270,15 @@ def count_steps(values: Any, edges: Any, per_bin: Any, table: Any) -> Any:
 def drain(table: Any, ids: Any, counts: Any) -> Any:
     """Move what is not zero from a table into lists; -> how many there are. Most of a table is empty."""
     found = 0
-    for chunk in range(table.size // 64):
-        part = table[chunk * 64 : chunk * 64 + 64]
+    for chunk in range(table.size // CHUNK):
+        part = table[chunk * CHUNK : chunk * CHUNK + CHUNK]
         any_bits = np.uint32(0)
-        for i in range(64):
+        for i in range(CHUNK):
             any_bits |= part[i]
         if any_bits:
-            for i in range(64):
+            for i in range(CHUNK):
                 if part[i]:
-                    ids[found], counts[found] = chunk * 64 + i, part[i]
+                    ids[found], counts[found] = chunk * CHUNK + i, part[i]
                     part[i] = 0
                     found += 1
     return found

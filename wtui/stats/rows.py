@@ -6,10 +6,13 @@ them. This module only names the columns and the size of a block.
 
 from __future__ import annotations
 
-__all__ = ["BLOCK", "COUNT", "KEYS", "MOMENTS", "NAN", "NEGATIVE_ZEROS", "NEGINF", "POSINF", "WIDTH", "ZEROS"]
+__all__ = ["BLOCK", "CHUNK", "COUNT", "KEYS", "MOMENTS", "NAN", "NEGATIVE_ZEROS", "NEGINF", "POSINF", "WIDTH", "ZEROS"]
 
 BLOCK = 131_072
 """Values in a block: 512 KiB of float32, which stays in the L2 cache between the two looks at it."""
+
+CHUNK = 64
+"""Counters of a table that are looked at together when it is emptied; every table has whole chunks."""
 
 COUNT = 0
 """Finite values; mean, m2, m3, m4, sum of |x| and the exponent of their unit follow, as in `Moments`."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from wtui.stats.buckets import IDS
+from wtui.stats.rows import CHUNK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +67,8 @@ class Scratch:
     def _move_out(self, compiled: bool) -> None:
         owner, self._owner = self._owner, None
         if owner is not None and self._table is not None and self._values:
-            owner.take_over(_drain(self._table[: self._used], self._values, compiled))
+            used = -(-self._used // CHUNK) * CHUNK
+            owner.take_over(_drain(self._table[:used], self._values, compiled))
         self._values = 0
 
 

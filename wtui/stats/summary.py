@@ -30,11 +30,13 @@ __all__ = ["At", "Histogram", "LinearCounts", "Summary", "Window"]
 NEAR_ZERO = 0.001
 """Values below this many standard deviations are near zero."""
 
-COARSE_STDS, COARSE_SHARE, NEGLIGIBLE_STDS = 0.01, 0.001, 1e-6
-"""A quantile is coarse if the run that holds it is wider than 0.01 std, or than 0.1 % of it and 10^-6 std."""
+COARSE_STDS, COARSE_SHARE, NEGLIGIBLE_STDS = 0.01, 0.001, 1e-4
+"""A quantile is coarse if the run that holds it is wider than 0.01 std, or than 0.1 % of it and 0.0001 std."""
 
 EXACT_INTEGERS = 1 << 53
 """Integers up to here are exact in float64."""
+
+UNDEFINED = nan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,9 +53,9 @@ class Summary:
     posinf: int = 0
     neginf: int = 0
     zeros: int = 0
-    min: float | int = nan
+    min: float | int = UNDEFINED
     """An int for integer dtypes."""
-    max: float | int = nan
+    max: float | int = UNDEFINED
     min_at: At | None = None
     max_at: At | None = None
     nan_at: At | None = None
