@@ -34,7 +34,7 @@ def tensor_panel(
     failure: str = "",
 ) -> list[Line]:
     """Identity, then numbers; what is missing says so."""
-    lines: list[Line] = [[("path: ", "dim"), (escape(tensor.name), "bold")]]
+    lines = wrap([("path: ", "dim"), (escape(tensor.name), "bold")], width, 2)
     owner = escape(layer.class_name) or "layer"
     role = escape(tensor.role) + (f" ({tensor.inferred})" if tensor.inferred else "")
     lines.append([(role, "title"), (" of ", "dim"), (f"{owner} ", ""), (escape(layer.name), "name")])
@@ -53,7 +53,7 @@ def layer_panel(
 ) -> list[Line]:
     """A layer: its class and parameters, its tensors, then the numbers of all of them together."""
     totals = catalogue.totals(node)
-    lines: list[Line] = [[("path: ", "dim"), (escape(node.path) or "/", "bold")]]
+    lines = wrap([("path: ", "dim"), (escape(node.path) or "/", "bold")], width, 2)
     lines.append([(escape(node.class_name) or "group of layers", "title")])
     lines += _totals_lines(totals.parameters, totals.trainable, totals.non_trainable, totals.bytes)
     lines += _parts_lines(node, catalogue, width)

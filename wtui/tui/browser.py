@@ -265,7 +265,7 @@ class BrowserScreen(PanesScreen):
 
     def _say_matches(self, count: int, words: str = " ") -> None:
         number = self.finder.number(self.layer_tree.subject)
-        self.layer_tree.border_title = f"Layers · match {number} of {count:,}" if words else "Layers"
+        self.layer_tree.entitle(f"Layers · match {number} of {count:,}" if words else "Layers")
 
     def action_back(self) -> None:
         """Give up the search, or leave a pane for the tree."""
@@ -273,7 +273,7 @@ class BrowserScreen(PanesScreen):
         if search:
             search.remove()
             self.finder.search("")
-            self.layer_tree.border_title = "Layers"
+            self.layer_tree.entitle("Layers")
         panes = self.query_one("#panes")
         panes.remove_class("-only-outline", "-only-stats", "-only-plots")
         self.layer_tree.focus()

@@ -44,7 +44,7 @@ class TensorTable(RowsPane):
         """Sort by the chosen column; the cursor stays on its row."""
         self.order = sorted_order(self._catalogue.tensors, self._results.rows, self.column, self.reverse)
         chosen = COLUMNS[self.column].title if self.column is not None else "model order"
-        self.border_title = f"{len(self.order):,} tensors by {chosen}{' reversed' if self.reverse else ''}"
+        self.entitle(f"{len(self.order):,} tensors by {chosen}{' reversed' if self.reverse else ''}")
         self.refresh()
 
     def header(self) -> Line:

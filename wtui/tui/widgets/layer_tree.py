@@ -39,7 +39,7 @@ class LayerTree(RowsPane):
         """A small histogram for each tensor that was scanned."""
         self.marks: dict[Subject, tuple[str, StyleName]] = {}
         """A sign behind the name of a subject that something was found about."""
-        self.border_title = "Layers"
+        self.entitle("Layers")
 
     @property
     def subject(self) -> Subject:
@@ -144,4 +144,4 @@ class LayerTree(RowsPane):
 
     def _say_where(self) -> None:
         total = self.line_count()
-        self.border_subtitle = f"{self.cursor + 1}/{total}" if total > self.size.height else ""
+        self.entitle(subtitle=f"{self.cursor + 1}/{total}" if total > self.size.height else "")

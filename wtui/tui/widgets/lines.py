@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
+from textual.content import Content
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -30,6 +31,17 @@ class LinesPane(Widget, can_focus=True):
     BINDINGS = LIST_KEYS
 
     top = 0
+
+    def entitle(self, title: str | None = None, subtitle: str | None = None) -> None:
+        """Put texts into the border; they are shown as they are, never read as markup."""
+        if title is not None and title != self._titles[0]:
+            self.border_title = Content(title)
+        if subtitle is not None and subtitle != self._titles[1]:
+            self.border_subtitle = Content(subtitle)
+        old = self._titles
+        self._titles = (old[0] if title is None else title, old[1] if subtitle is None else subtitle)
+
+    _titles = ("", "")
 
     def line_count(self) -> int:
         """How many lines there are."""

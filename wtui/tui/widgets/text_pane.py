@@ -20,14 +20,11 @@ class TextPane(LinesPane):
     def __init__(self, id: str | None = None, title: str = "") -> None:
         super().__init__(id=id)
         self.lines: Sequence[Line] = ()
-        self.border_title = title
+        self.entitle(title)
 
     def put(self, lines: Sequence[Line], *, title: str | None = None, subtitle: str | None = None) -> None:
         """Show other lines; the place is kept as far as there are lines for it."""
-        if title is not None:
-            self.border_title = title
-        if subtitle is not None:
-            self.border_subtitle = subtitle
+        self.entitle(title, subtitle)
         if list(lines) != list(self.lines):
             self.lines = lines
             self.top = max(0, min(self.top, len(lines) - max(1, self.size.height)))
