@@ -302,6 +302,33 @@ def test_layers_that_are_shared_at_many_levels_come_to_an_end(folder: Path, tmp_
     assert 1_000 < sum(1 for _ in catalogue.root.walk()) < 500_000
 
 
+def test_a_layer_inside_a_custom_one_is_known_by_its_configuration(folder: Path, tmp_path: Path) -> None:
+    inner = {"class_name": "Dense", "config": {"name": "renamed", "trainable": False, "use_bias": True}}
+    custom = {"class_name": "Mine", "config": {"name": "mine", "trainable": True, "body": inner}}
+    config = {"class_name": "Sequential", "config": {"layers": [custom]}}
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file["layers/mine/body/vars/0"] = np.ones((2, 3), "float32")
+        file["layers/mine/body/vars/1"] = np.ones(3, "float32")
+    weights = (tmp_path / "w.h5").read_bytes()
+    catalogue = open_catalogue(zipped(folder, tmp_path / "m.keras", config=json.dumps(config).encode(), model=weights))
+    assert [(t.name, t.trainable) for t in catalogue.tensors] == [
+        ("mine/renamed/kernel", False),
+        ("mine/renamed/bias", False),
+    ]
+
+
+def test_names_are_unique_where_layers_have_the_same(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "m.weights.h5", "w") as file:
+        for group in ("a", "b", "c"):
+            file[f"{group}/vars/0"] = np.ones((2, 3), "float32")
+            file[f"{group}/vars"].attrs["name"] = "dense"
+    assert [t.name for t in open_catalogue(str(tmp_path / "m.weights.h5")).tensors] == [
+        "dense/kernel",
+        "dense#2/kernel",
+        "dense#3/kernel",
+    ]
+
+
 # Older files
 
 
@@ -491,12 +518,19 @@ def test_a_legacy_save_that_stopped_is_told(folder: Path, tmp_path: Path) -> Non
     ]
 
 
+def test_variables_that_may_be_counted_twice_are_told(tmp_path: Path) -> None:
+    zoo.made("shared_across_models").save(tmp_path / "m.h5")
+    (told,) = open_catalogue(str(tmp_path / "m.h5")).warnings
+    assert told.message.startswith("shared: 2 of its variables have the names of others")
+
+
 # Shards
 
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shards")
+    zoo.reset_names()
     keras.utils.set_random_seed(3)
     built = keras.Sequential([keras.Input((64,)), L.Dense(64), L.BatchNormalization(), L.Dense(64), L.Dense(2)])
     built.save_weights(folder / "m.weights.json", max_shard_size=1.6e-5)
@@ -509,6 +543,14 @@ def test_shards_are_one_model(shards: Path) -> None:
     assert len(catalogue.files) > 2
     assert same(catalogue, open_catalogue(str(shards / "m.weights.h5")))
     assert [n.name for n in catalogue.root.children] == ["dense", "batch_normalization", "dense_1", "dense_2"]
+
+
+def test_one_shard_alone_says_that_it_is_one(shards: Path) -> None:
+    catalogue = open_catalogue(str(shards / "m_00000.weights.h5"))
+    assert "dense/kernel" in {t.name for t in catalogue.tensors}
+    assert [w.message for w in catalogue.warnings] == [
+        "this is one of several shards: open m.weights.json for the whole model"
+    ]
 
 
 def test_a_folder_with_shards_and_a_configuration(folder: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from wtui.formats.keras.config import parse, summary
 from wtui.formats.keras.legacy import Legacy, is_legacy, optimizer_draft, weights_group
 from wtui.formats.keras.saved import looks_saved_by_keras3, read_saved
 from wtui.formats.keras.tree import Origin
+from wtui.model import Notice
 from wtui.storage import file_ref
 
 if TYPE_CHECKING:
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
 
     from wtui.formats.hdf5 import Group
     from wtui.formats.probe import Probe
-    from wtui.model import Catalogue, FileRef, Notice
+    from wtui.model import Catalogue, FileRef
 
 __all__ = ["catalogue", "sniff"]
+
+SHARD_DIGITS = 5
+"""Digits by which Keras numbers shards: `model_00003.weights.h5`."""
 
 
 def sniff(probe: Probe) -> bool:
@@ -32,7 +36,7 @@ def sniff(probe: Probe) -> bool:
     if not probe.is_file:
         return False
     try:
-        root = open_hdf5(probe.source)
+        root = open_hdf5(probe.source, cached=True)
         return is_legacy(root) or looks_saved_by_keras3(root)
     except WtuiError:
         return False
@@ -40,14 +44,24 @@ def sniff(probe: Probe) -> bool:
 
 def catalogue(probe: Probe) -> Catalogue:
     """The layers of the file, with their weights."""
-    root = open_hdf5(probe.source)
+    root = open_hdf5(probe.source, cached=True)
     origin = Origin(probe.path, 0, 0, probe.file.size)
     files = (file_ref(probe.file),)
     name = os.path.basename(probe.path).split(".")[0]
     group = weights_group(root)
     if group is not None:
         return _legacy(probe.path, name, files, root, group, origin)
-    return keras3_catalogue(probe.path, name, files, read_saved(root, origin), Documents({}, {}), {})
+    documents = Documents({}, {}, _other_shards(probe))
+    return keras3_catalogue(probe.path, name, files, read_saved(root, origin), documents, {})
+
+
+def _other_shards(probe: Probe) -> tuple[Notice, ...]:
+    """A word on the rest of the model, if the file is only one of its shards."""
+    name = os.path.basename(probe.path).removesuffix(".weights.h5")
+    stem, _, number = name.rpartition("_")
+    if len(number) != SHARD_DIGITS or not number.isdecimal() or probe.inside(f"{stem}.weights.json") is None:
+        return ()
+    return (Notice("", f"this is one of several shards: open {stem}.weights.json for the whole model"),)
 
 
 def _legacy(path: str, name: str, files: tuple[FileRef, ...], root: Group, group: Group, origin: Origin) -> Catalogue:

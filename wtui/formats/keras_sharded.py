@@ -38,11 +38,7 @@ def sniff(probe: Probe) -> bool:
     """A map of groups to HDF5 files, or a folder with one."""
     if probe.is_folder:
         return FOLDER_MAP in probe.names
-    return probe.path.endswith(SUFFIX) and probe.head.lstrip().startswith(b"{") and b'"weight_map"' in _start(probe)
-
-
-def _start(probe: Probe) -> bytes:
-    return probe.file.read(0, min(probe.file.size, MAX_JSON))
+    return probe.path.endswith(SUFFIX) and probe.head.lstrip().startswith(b"{")
 
 
 def catalogue(probe: Probe) -> Catalogue:
@@ -100,7 +96,7 @@ def _read(probe: Probe, weight_map: dict[str, list[str]]) -> tuple[SavedGroup, l
             continue
         file = probe.open(path)
         try:
-            read_saved(open_hdf5(CachedSource(file)), Origin(path, len(files), 0, file.size), saved)
+            read_saved(open_hdf5(CachedSource(file), cached=True), Origin(path, len(files), 0, file.size), saved)
         except WtuiError as error:
             notices.append(Notice("", f"a shard cannot be read: {error}"))
             continue

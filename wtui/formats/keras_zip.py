@@ -87,7 +87,7 @@ def _described(
 ) -> Catalogue:
     """The catalogue of the weights in `source`, which begin `base` bytes into the file."""
     try:
-        saved = read_saved(open_hdf5(source), Origin(source.name, 0, base, source.size))
+        saved = read_saved(open_hdf5(source, cached=True), Origin(source.name, 0, base, source.size))
     except WtuiError as error:
         if not documents.config:
             raise

@@ -146,8 +146,9 @@ def summary(model: LayerConfig | None) -> dict[str, Any]:
     """What is worth telling about a whole model: plain data, absent where the configuration does not say it."""
     if model is None:
         return {}
-    layers = layers_of(model) or []
-    inputs = {x.name: shape for x in layers if (shape := _input_shape(x)) is not None}
+    items = model.config.get("layers")
+    layers = [parse(item) for item in items] if isinstance(items, Sequence) else []
+    inputs = {x.name: shape for x in layers if x is not None and (shape := _input_shape(x)) is not None}
     found: dict[str, Any] = {"inputs": inputs} if inputs else {}
     for key in ("input_layers", "output_layers"):
         if key in model.config:

@@ -26,6 +26,11 @@ TOP_LEVEL = "top_level_model_weights"
 MAX_NAME_PARTS = 100_000
 """Attributes over which one list of names may be spread; Keras splits them at 64 kB."""
 
+_SAME_NAMES = (
+    "of its variables have the names of others: those of a layer that two models share, or of two layers of the same "
+    "name; the file does not say which, and both are counted"
+)
+
 _KERAS1_ROLES = {
     "W": "kernel", "b": "bias", "gamma": "gamma", "beta": "beta", "running_mean": "moving_mean",
     "running_std": "moving_variance", "embeddings": "embeddings",
@@ -81,6 +86,7 @@ class Legacy:
         self.remarks: list[Remark] = []
         self._origin = origin
         self._group = group
+        self._names: dict[str, Draft] = {}
         self._children: dict[int, dict[str, Draft]] = {}
         self._made: dict[int, tuple[LayerConfig | None, bool | None]] = {}
         """Configuration of each draft, and whether it and all above it can be trained."""
@@ -141,13 +147,18 @@ class Legacy:
         if names is None:
             self._place_numbered(draft, group)
             return
+        below = _by_name(draft)
+        again = 0
         for name in names:
             dataset = group.get(name)
             if isinstance(dataset, Dataset):
                 owners, label = _split(name, draft.name)
-                self._append(self._owner(draft, owners), label, dataset)
+                self._append(self._owner(draft, owners, below), label, dataset)
+                again += self._names.setdefault(name, draft) is not draft
             else:
                 self.remarks.append(Remark(draft, f"the file names a variable {name!r} and does not hold it"))
+        if again:
+            self.remarks.append(Remark(draft, f"{again} {_SAME_NAMES}"))
 
     def _place_numbered(self, draft: Draft, group: Group) -> None:
         """Variables without names (Keras 1): `param_0`, `param_1`, ..."""
@@ -160,22 +171,15 @@ class Legacy:
             stored = Stored(dataset, self._origin)
             draft.tensors.append(DraftTensor(named.name, named.role, stored, flag, named.inferred))
 
-    def _owner(self, draft: Draft, owners: list[str]) -> Draft:
-        """The layer inside `draft` that a path of names leads to; layers that no configuration names are made."""
+    def _owner(self, draft: Draft, owners: list[str], below: Mapping[str, Draft]) -> Draft:
+        """The layer inside `draft` that a path of names leads to; layers that no configuration names are made.
+
+        `below`: all layers inside it, since Keras leaves the names of the models between them out.
+        """
         for depth, name in enumerate(owners[:MAX_DEPTH]):
-            found = self._children.get(id(draft), {}).get(name) or self._below(draft, name)
+            found = self._children.get(id(draft), {}).get(name) or (below.get(name) if depth == 0 else None)
             draft = found or self._add(draft, name, self._inner_config(draft, name), depth)
         return draft
-
-    def _below(self, draft: Draft, name: str) -> Draft | None:
-        """A layer of that name deeper inside a nested model: Keras leaves the names of the models between them out."""
-        queue = [draft]
-        for current in queue:
-            found = self._children.get(id(current), {}).get(name)
-            if found is not None:
-                return found
-            queue += current.children
-        return None
 
     def _inner_config(self, draft: Draft, name: str) -> LayerConfig | None:
         """What the layer's own configuration says of a layer inside it: of the cell, of the wrapped layer."""
@@ -211,6 +215,16 @@ class Legacy:
                 text = "the configuration names this layer, the file holds no weights for it"
                 self.remarks.append(Remark(child, text))
             self._tell_of_missing(child)
+
+
+def _by_name(draft: Draft) -> dict[str, Draft]:
+    """All layers below `draft`; of those with the same name the one that is least deep."""
+    found: dict[str, Draft] = {}
+    queue = list(draft.children)
+    for child in queue:
+        found.setdefault(child.name, child)
+        queue += child.children
+    return found
 
 
 def _split(name: str, layer: str) -> tuple[list[str], str]:

@@ -85,7 +85,7 @@ def optimizer_draft(
     saved: SavedGroup, config: Mapping[str, Any] | None, weights: Sequence[DraftTensor] | None
 ) -> Draft:
     """The optimizer as a layer of its own; `weights` is None where their order is not known."""
-    class_name = _text(config, "class_name") or class_of(saved.label or "")
+    class_name = _text(config, "class_name").rpartition(">")[2] or class_of(saved.label or "")
     settings = config.get("config") if config else None
     draft = Draft(saved.name, class_name, settings if isinstance(settings, Mapping) else None)
     ordered = saved.ordered()

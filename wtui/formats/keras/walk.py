@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wtui.formats.keras.config import MAX_DEPTH, LayerConfig, children_of
+from wtui.formats.keras.config import MAX_DEPTH, LayerConfig, children_of, parse
 from wtui.formats.keras.structure import class_of_auto_name, class_of_snake, snake_case
 from wtui.formats.keras.table import CONSTANTS
 from wtui.formats.keras.tree import Draft, DraftTensor, Remark
@@ -24,6 +24,9 @@ __all__ = ["Walked", "and_trainable", "walk"]
 
 LAYERS = frozenset({"layers", "_layer_checkpoint_dependencies"})
 """Attributes that hold the layers of a model; the second is what Keras 2.13 calls it."""
+
+MODELS = frozenset({"Functional", "Sequential", "Model"})
+"""Classes whose configuration lists their layers; others may mean something else by `layers`."""
 
 _METRICS = frozenset({"metrics", "_metrics", "compiled_metrics", "_compile_metrics", "compiled_loss", "_loss_tracker"})
 _SEEDS = frozenset({"seed_generator", "_seed_generator", "random_generator", "_random_generator"})
@@ -154,12 +157,18 @@ class _Walk:
         groups = dict(saved.children) if saved else {}
         for held in children_of(layer.config):
             group = _take(groups, held.attribute)
+            if group is None and held.attribute == "layers" and layer.depth > 1 and draft.class_name not in MODELS:
+                continue
             if held.container:
                 draft.children += self._listed(group, held.layers, layer)
             elif group is not None or held.layers[0].complete:
                 draft.children.append(self._held(group, held.layers[0], layer))
         for attribute, group in groups.items():
-            draft.children += self._loose(attribute, group, layer)
+            announced = parse(layer.config.config.get(attribute)) if layer.config.complete else None
+            if announced is not None and not group.is_list and not _is_optimizer(attribute):
+                draft.children.append(self.layer(group, layer._replace(config=announced, guess="")))
+            else:
+                draft.children += self._loose(attribute, group, layer)
 
     def _held(self, group: SavedGroup | None, config: LayerConfig, layer: _Layer) -> Draft:
         """A layer that its holder's class or configuration announces."""
@@ -187,7 +196,7 @@ class _Walk:
 
     def _loose(self, attribute: str, group: SavedGroup, layer: _Layer, listed: bool = False) -> list[Draft]:
         """What a group holds that no configuration announced: a layer, a list of layers, or no layer at all."""
-        if layer.depth == 1 and (attribute == "optimizer" or attribute.endswith("_optimizer")):
+        if layer.depth == 1 and _is_optimizer(attribute):
             self.optimizers.append(group)
             return []
         below = layer._replace(above=None if layer.above else layer.above, depth=layer.depth + 1)
@@ -252,6 +261,10 @@ def _take(groups: dict[str, SavedGroup], attribute: str) -> SavedGroup | None:
         if name in groups:
             return groups.pop(name)
     return None
+
+
+def _is_optimizer(attribute: str) -> bool:
+    return attribute == "optimizer" or attribute.endswith("_optimizer")
 
 
 def _is_state(attribute: str, group: SavedGroup) -> bool:
