@@ -6,6 +6,7 @@ Each keeps its own settings and draws in a thread; what was drawn for another su
 from __future__ import annotations
 
 from asyncio import to_thread
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.message import Message
@@ -81,7 +82,7 @@ class HistogramPane(PlotPane):
         if distribution is None or not self.size.width:
             self.put([], title="Distribution", subtitle="")
         else:
-            self.run_worker(self._draw(distribution, name), exclusive=True, group="histogram")
+            self.run_worker(partial(self._draw, distribution, name), exclusive=True, group="histogram")
 
     async def _draw(self, distribution: Distribution, name: str) -> None:
         lines = await to_thread(
@@ -117,7 +118,7 @@ class DepthPane(PlotPane):
         """Draw a view unless it is what is already drawn."""
         if (view, self.size) != self._shown and self.size.width:
             self._shown = view, self.size
-            self.run_worker(self._draw(view), exclusive=True, group="depth")
+            self.run_worker(partial(self._draw, view), exclusive=True, group="depth")
 
     async def _draw(self, view: DepthView) -> None:
         lines = await to_thread(self._lines, view, self.size.width, self.size.height - FOOT_ROWS)

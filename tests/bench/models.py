@@ -1,0 +1,62 @@
+"""The models that the bench measures on, made once into a temporary folder (WTUI_BENCH_DIR, or the system's own)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from tests.builders import write_safetensors
+
+__all__ = ["folder", "ten_thousand", "thirty_two", "vgg16"]
+
+SAVE_VGG16 = """
+import sys, keras
+keras.utils.set_random_seed(1)
+model = keras.applications.VGG16(weights=None)
+model.save(sys.argv[1] + ".part.keras")
+model.save(sys.argv[1] + ".part.h5")
+"""
+
+
+def folder() -> Path:
+    """Where the models are kept between runs."""
+    path = Path(os.environ.get("WTUI_BENCH_DIR") or Path(tempfile.gettempdir()) / "wtui-bench")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def vgg16(suffix: str = ".keras") -> Path:
+    """VGG16 as Keras initialises it, 553 MB, saved as `.keras` and as legacy `.h5`."""
+    path = folder() / f"vgg16{suffix}"
+    if not path.exists():
+        stem = folder() / "vgg16"
+        env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        subprocess.run([sys.executable, "-c", SAVE_VGG16, str(stem)], check=True, env=env, stderr=subprocess.DEVNULL)
+        for made in (".keras", ".h5"):
+            stem.with_name(f"vgg16.part{made}").rename(folder() / f"vgg16{made}")
+    return path
+
+
+def thirty_two() -> Path:
+    """A safetensors file of 32 small tensors."""
+    return _safetensors("thirty_two", 32)
+
+
+def ten_thousand() -> Path:
+    """A safetensors file of 10,000 small tensors, named like a transformer's."""
+    return _safetensors("ten_thousand", 10_000)
+
+
+def _safetensors(name: str, count: int) -> Path:
+    path = folder() / f"{name}.safetensors"
+    if not path.exists():
+        rng = np.random.default_rng(0)
+        parts = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.up_proj", "mlp.down_proj")
+        names = [f"model.layers.{i}.{p}.weight" for i in range(-(-count // len(parts))) for p in parts][:count]
+        write_safetensors(path, {n: rng.standard_normal((16, 16)).astype(np.float16) for n in names})
+    return path

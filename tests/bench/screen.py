@@ -1,0 +1,216 @@
+"""The browser on a real pseudo-terminal: first frames, bytes, key latencies, memory. `python -m tests.bench screen`"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.bench import models
+from tests.bench.recording import Recording, memory_of
+from tests.bench.report import heading, line
+
+__all__ = ["run"]
+
+HELLO = """
+from textual.app import App
+from textual.widgets import Footer, Header, Static, Tree
+
+class Hello(App):
+    def compose(self):
+        tree = Tree("root")
+        tree.root.expand()
+        tree.root.add_leaf("hello")
+        yield Header()
+        yield tree
+        yield Static("hello world")
+        yield Footer()
+
+Hello().run()
+"""
+
+CURSOR_BACKGROUND = "2f62b0"
+TREE_COLUMNS = 36
+PAIRS = 7
+
+
+def wtui(path: Path) -> list[str]:
+    return [sys.executable, "-m", "wtui", str(path)]
+
+
+def first_frame(command: Sequence[str], marker: bytes, env: dict[str, str] | None = None) -> tuple[float, int, float]:
+    """(seconds to the frame that holds the marker, bytes sent until it settles, MB resident then)"""
+    with Recording(command, env=env) as t:
+        seconds = t.wait_bytes(marker)
+        sent = sum(len(d) for m, d in t.chunks if m <= seconds + 0.03)
+        memory = memory_of(t.pid) / 1e6
+    return seconds, sent, memory
+
+
+def pairs(a: Sequence[str], marker_a: bytes, b: Sequence[str], marker_b: bytes, times: int = PAIRS) -> tuple[float, float, float]:
+    """Medians of a and of b, and of the ratio a / b taken in turn."""
+    first_frame(a, marker_a), first_frame(b, marker_b)
+    measured = [(first_frame(a, marker_a)[0], first_frame(b, marker_b)[0]) for _ in range(times)]
+    ratio = statistics.median(x / y for x, y in measured)
+    return statistics.median(x for x, _ in measured), statistics.median(y for _, y in measured), ratio
+
+
+def first_frames() -> None:
+    heading("first usable frame, 120x40, medians of pairs in turn")
+    hello = [sys.executable, "-c", HELLO]
+    ours, theirs, ratio = pairs(wtui(models.vgg16()), b"predictions", hello, b"hello world")
+    line("vgg16.keras against a Textual hello-world", f"{ours:.2f} s / {theirs:.2f} s", "", None)
+    line("  ratio", f"{ratio:.2f}", "at most 1.3", ratio <= 1.3)
+    a, b, ratio = pairs(wtui(models.ten_thousand()), b"layers", wtui(models.thirty_two()), b"layers")
+    line("10,000 tensors against 32", f"{a:.2f} s / {b:.2f} s", "", None)
+    line("  ratio", f"{ratio:.2f}", "at most 1.4", ratio <= 1.4)
+    peer = shutil.which("h5tui") or os.environ.get("WTUI_BENCH_H5TUI")
+    if not peer:
+        line("h5tui is not installed (pip install '.[bench]')", "not measured")
+        return
+    h5 = models.vgg16(".h5")
+    a, b, ratio = pairs(wtui(h5), b"predictions", [peer, str(h5)], b"block5_conv3")
+    line("vgg16.h5 against h5tui", f"{a:.2f} s / {b:.2f} s", "no slower", ratio <= 1.0)
+    ours_mb, peer_mb = first_frame(wtui(h5), b"predictions")[2], first_frame([peer, str(h5)], b"block5_conv3")[2]
+    line("  memory at the first frame", f"{ours_mb:.0f} MB / {peer_mb:.0f} MB", "no more", ours_mb <= peer_mb)
+
+
+def metadata_read() -> None:
+    from wtui.formats import FORMATS
+    from wtui.formats.probe import Probe
+
+    heading("bytes read from the file to show the first frame")
+    for path in (models.vgg16(), models.vgg16(".h5")):
+        probe = Probe(str(path))
+        reader = next(f for f in FORMATS if f.reader().sniff(probe)).reader()
+        reader.catalogue(probe)
+        line(path.name, f"{probe.bytes_read:,}", "under 1,000,000", probe.bytes_read < 1_000_000)
+
+
+def bytes_on_the_line() -> None:
+    heading("bytes sent to the terminal at 120x40 (vgg16.keras)")
+    with Recording(wtui(models.vgg16())) as t:
+        t.wait_bytes(b"predictions")
+        t.settle(0.05)
+        first = t.bytes_sent
+        t.wait_bytes(b"all read")
+        t.settle(1.0)
+        before = t.bytes_sent
+        t.read_until(time.perf_counter() - t.started + 5.0)
+        idle = t.bytes_sent - before
+        moves = []
+        for _ in range(15):
+            start = t.bytes_sent
+            t.press("\x1b[B")
+            t.settle(0.4)
+            moves.append(t.bytes_sent - start)
+    move = statistics.median(moves)
+    line("first frame", f"{first:,}", "at most 30,000", first <= 30_000)
+    line("idle for five seconds", f"{idle:,}", "0", idle == 0)
+    line("a cursor move that changes the panels (median)", f"{move:,.0f}", "at most 2,500", move <= 2_500)
+
+
+def key_latency() -> None:
+    heading("ten keys a second from just after the first frame, while the scan starts and runs (vgg16.keras)")
+    with Recording(wtui(models.vgg16())) as t:
+        start = t.wait_bytes(b"predictions") + 0.05
+        t.read_until(start)
+        pressed = []
+        for i in range(40):
+            t.read_until(start + i * 0.1)
+            pressed.append(t.press("\x1b[B" if (i // 20) % 2 == 0 else "\x1b[A"))
+        t.read_until(pressed[-1] + 1.5)
+    moves = cursor_moves(t)
+    delays = sorted(1000 * (next((m for m in moves if m > p), 9e9) - p) for p in pressed)
+    p50, p95 = delays[len(delays) // 2], delays[int(len(delays) * 0.95)]
+    line("until the cursor has moved, p50", f"{p50:.0f} ms", "under 50 ms", p50 < 50)
+    line("p95", f"{p95:.0f} ms", "under 150 ms", p95 < 150)
+    line("max", f"{delays[-1]:.0f} ms", "under 250 ms", delays[-1] < 250)
+
+
+def cursor_moves(t: Recording) -> list[float]:
+    """When the cursor's row changed."""
+    moves: list[float] = []
+    last = None
+    for moment, screen in t.replay():
+        rows = [y for y in range(screen.lines) if screen.buffer[y][4].bg == CURSOR_BACKGROUND]
+        here = rows[0] if rows else None
+        if here is not None and here != last:
+            if last is not None:
+                moves.append(moment)
+            last = here
+    return moves
+
+
+def panels_after_the_last_key() -> None:
+    heading("panels complete after the last key, the scan being done (vgg16.keras)")
+    delays = []
+    with Recording(wtui(models.vgg16())) as t:
+        t.wait_bytes(b"all read")
+        t.settle(1.0)
+        for _ in range(20):
+            pressed = t.press("\x1b[B")
+            delays.append(1000 * (t.settle(0.6) - pressed))
+    delays.sort()
+    p95 = delays[int(len(delays) * 0.95)]
+    line("p50", f"{delays[len(delays) // 2]:.0f} ms")
+    line("p95", f"{p95:.0f} ms", "under 250 ms", p95 < 250)
+
+
+def scanning_memory() -> None:
+    heading("memory of all processes (PSS) while scanning the whole of vgg16.keras")
+    with Recording(wtui(models.vgg16())) as t:
+        t.wait_bytes(b"predictions")
+        rest = peak = memory_of(t.pid)
+        while b"all read" not in b"".join(d for _, d in t.chunks):
+            t.read(0.02)
+            peak = max(peak, memory_of(t.pid))
+    more = (peak - rest) / 1e6
+    line("at the first frame", f"{rest / 1e6:.0f} MB")
+    line("more while scanning", f"{more:.0f} MB", "under 180 MB", more < 180)
+
+
+def first_start_ever() -> None:
+    heading("first start ever: no compiled kernels on disk")
+    with tempfile.TemporaryDirectory() as cache:
+        env = {"NUMBA_CACHE_DIR": cache}
+        with Recording(wtui(models.vgg16()), env=env) as t:
+            frame = t.wait_bytes(b"predictions")
+            t.press("\x1b[B\x1b[B\x1b[B\x1b[C\x1b[B")
+            number = t.wait_bytes(b"skewness") - frame
+            t.wait_bytes(b"all read")
+            exact = t.chunks[-1][0] - frame
+    line("numbers for the selected tensor after the first frame", f"{number:.2f} s", "within 0.5 s", number < 0.5)
+    line("all tensors exact", f"{exact:.2f} s", "within 4 s", exact < 4)
+
+
+def fc1_in_the_browser() -> None:
+    heading("full statistics of fc1 (411 MB) in the browser, from the key to exact numbers")
+    with Recording(wtui(models.vgg16())) as t:
+        t.wait_bytes(b"predictions")
+        t.press("/fc1/k")
+        pressed = t.press("\r")
+        t.wait_bytes(b"102,760,448 values, all read")
+        seconds = t.chunks[-1][0] - pressed
+    line("fc1/kernel", f"{seconds:.2f} s")
+
+
+def run() -> None:
+    """Measure everything that a person would notice."""
+    models.vgg16(), models.vgg16(".h5"), models.ten_thousand(), models.thirty_two()
+    for measure in (
+        first_frames,
+        metadata_read,
+        bytes_on_the_line,
+        key_latency,
+        panels_after_the_last_key,
+        scanning_memory,
+        first_start_ever,
+        fc1_in_the_browser,
+    ):
+        measure()
