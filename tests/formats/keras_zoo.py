@@ -21,6 +21,7 @@ ZOO: dict[str, Builder] = {}
 
 SAVED_IS_ORACLE = {
     "shared_across_models": "Keras forgets which of the two layers was shared, and fails",
+    "shared_among_layers_of_one_name": "the same",
     "int8_attention": "Keras forgets that the parts of attention layers were quantised, and fails",
     "int4_attention": "the same",
     "frozen_above": "Keras forgets that a Sequential model was frozen",
@@ -253,6 +254,19 @@ def shared_across_models() -> Any:
 
 
 @model
+def shared_among_layers_of_one_name() -> Any:
+    def tower(last: Any) -> Any:
+        inputs = keras.Input((4,))
+        return keras.Model(inputs, last(L.Dense(4, name="dense")(inputs)))
+
+    layer = L.Dense(4, name="dense", activation="relu")
+    inputs = keras.Input((4,))
+    inner = keras.Model(inputs, layer(inputs), name="inner")
+    x = inner(tower(L.Dense(4, name="last"))(inputs))
+    return keras.Model(inputs, layer(x), name="outer")
+
+
+@model
 def subclassed() -> Any:
     built = Mixture(name="mixture")
     built(np.zeros((1, 4), "float32"))
@@ -440,7 +454,8 @@ def _quantised(mode: str) -> Any:
     inputs = keras.Input((5,), dtype="int32")
     x = L.EinsumDense("abc,cd->abd", (None, 6))(L.Embedding(9, 6)(inputs))
     built = keras.Model(inputs, L.Dense(6)(L.Dense(4, use_bias=False)(x)))
-    built.quantize(mode)
+    for layer in built.layers[1:]:
+        layer.quantize(mode)
     return built
 
 

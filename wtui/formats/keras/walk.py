@@ -76,7 +76,7 @@ class _Walk:
         self.optimizers: list[SavedGroup] = []
         self.remarks: list[Remark] = []
         self.ordered = True
-        self._met: dict[tuple[str, str], Draft] = {}
+        self._met: dict[tuple[str, str], list[Draft]] = {}
         self._aliases_left = MAX_ALIASES
 
     def layer(self, saved: SavedGroup | None, layer: _Layer) -> Draft:
@@ -88,7 +88,7 @@ class _Walk:
             self._add_variables(draft, saved, layer, trainable)
         elif self._is_elsewhere(draft, config):
             return draft
-        self._met.setdefault((draft.class_name, draft.name), draft)
+        self._met.setdefault((draft.class_name, draft.name), []).append(draft)
         if layer.depth < MAX_DEPTH:
             known = config._replace(class_name=draft.class_name)
             self._add_children(draft, saved, layer._replace(config=known, above=trainable, depth=layer.depth + 1))
@@ -99,14 +99,15 @@ class _Walk:
     def _is_elsewhere(self, draft: Draft, config: LayerConfig) -> bool:
         """Whether the layer's variables lie with another that is the same; a remark tells if they lie nowhere."""
         known = self._met.get((draft.class_name, draft.name))
-        if config.shared and known is not None:
-            self._alias(draft, known)
+        if config.shared and known:
+            alike = [other for other in known if _settings(other.config) == _settings(draft.config)] or known
+            self._alias(draft, alike[0], "several layers have its name" if len(alike) > 1 else "")
             return True
         if config.complete and always_saves(config.class_name, config.config):
             self.remarks.append(Remark(draft, "the configuration names this layer, the file holds no weights for it"))
         return False
 
-    def _alias(self, draft: Draft, known: Draft) -> None:
+    def _alias(self, draft: Draft, known: Draft, guess: str) -> None:
         """Fill `draft` with what `known` has: Keras writes a layer once, however many models share it."""
         self._aliases_left -= 1
         if self._aliases_left < 0:
@@ -116,11 +117,12 @@ class _Walk:
                 tensor.label, tensor.role, tensor.stored, tensor.trainable, tensor.inferred, tensor.group
             )
             copy.alias_of = tensor.alias_of or tensor
+            copy.inferred = copy.inferred or guess
             draft.tensors.append(copy)
         for child in known.children:
             made = Draft(child.name, child.class_name, child.config)
             draft.children.append(made)
-            self._alias(made, child)
+            self._alias(made, child, guess)
 
     def _add_variables(self, draft: Draft, saved: SavedGroup, layer: _Layer, trainable: bool | None) -> None:
         ordered = saved.ordered()
@@ -166,6 +168,7 @@ class _Walk:
         for attribute, group in groups.items():
             announced = parse(layer.config.config.get(attribute)) if layer.config.complete else None
             if announced is not None and not group.is_list and not _is_optimizer(attribute):
+                self.ordered = False
                 draft.children.append(self.layer(group, layer._replace(config=announced, guess="")))
             else:
                 draft.children += self._loose(attribute, group, layer)
@@ -203,6 +206,7 @@ class _Walk:
         if _is_state(attribute, group):
             below = below._replace(group="state", above=False)
         if not listed and self._is_list(attribute, group) and layer.depth < MAX_DEPTH:
+            self.ordered = self.ordered and (attribute in LAYERS or not group.has_variables)
             found = [self._loose(name, child, below, listed=True) for name, child in group.children.items()]
             return [draft for drafts in found for draft in drafts]
         if listed and group.is_list and self.labelled:
@@ -247,6 +251,11 @@ def _shown_config(saved: SavedGroup | None, config: LayerConfig) -> Mapping[str,
     if config.config or not saved or not saved.path:
         return config.own
     return {"saved_at": saved.path}
+
+
+def _settings(config: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The plain values of a configuration; objects in it carry numbers of their own."""
+    return {k: v for k, v in (config or {}).items() if isinstance(v, (str, int, float, bool))}
 
 
 def _from_table(named: list[Named], found: list[Saved]) -> bool:
