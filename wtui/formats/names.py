@@ -48,15 +48,16 @@ def tree_from_names(
         held.setdefault(id(node), []).append(tensor)
     if not keep_order:
         for node in nodes.values():
-            node.children.sort(key=_layer_key)
+            if len(node.children) > 1:
+                node.children.sort(key=_layer_key)
     ordered: list[TensorEntry] = []
     for node in root.walk():
         own = held.get(id(node), [])
-        if not keep_order:
+        if not keep_order and len(own) > 1:
             own.sort(key=lambda t: (_PARAMETER_RANK.get(t.name.rpartition(separator)[2], 1), natural_key(t.name)))
         for tensor in own:
             node.tensors.append(len(ordered))
-            ordered.append(tensor._replace(layer=node.path))
+            ordered.append(tensor if tensor.layer == node.path else tensor._replace(layer=node.path))
     return ordered
 
 

@@ -95,12 +95,13 @@ def tensor_entries(header: dict[str, Any], file: int, start: int) -> tuple[list[
 
 def _entry(name: str, info: Any, file: int, start: int) -> TensorEntry:
     first, last = info["data_offsets"]
-    shape = tuple(int(n) for n in info["shape"])
+    shape = tuple(map(int, info["shape"]))
     if not isinstance(first, int) or not isinstance(last, int):
         raise TypeError("offsets must be integers")
     dtype = DTYPES.get(str(info["dtype"]), str(info["dtype"]))
     part = Part(Extent(file, start + first, last - first))
-    return TensorEntry(name, "", name.rpartition(".")[2], shape, dtype, (part,))
+    layer, _, role = name.rpartition(".")
+    return TensorEntry(name, layer, role, shape, dtype, (part,))
 
 
 def _order_is_meant(tensors: list[TensorEntry]) -> bool:
