@@ -1,3 +1,45 @@
-"""wtui: a terminal browser for the weights inside neural-network model files."""
+"""wtui: a terminal browser for the weights inside neural-network model files.
+
+    with wtui.open("vgg16.keras") as model:
+        print(model["fc1/kernel"].summary().std)
+
+Names are imported when they are first used, so that `import wtui` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wtui.api import Layer, Model, ScanResult, Tensor, browse, open
+    from wtui.errors import WtuiError
+    from wtui.stats.summary import Summary
+
+__all__ = ["Layer", "Model", "ScanResult", "Summary", "Tensor", "WtuiError", "__version__", "browse", "open"]
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Layer": "api",
+    "Model": "api",
+    "ScanResult": "api",
+    "Tensor": "api",
+    "browse": "api",
+    "open": "api",
+    "Summary": "stats.summary",
+    "WtuiError": "errors",
+}
+"""Module below `wtui` that each public name comes from."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"wtui.{_HOMES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -5,7 +5,7 @@ Knows nothing of formats, files or screens; everything else may import it.
 
 from __future__ import annotations
 
-__all__ = ["CodecError", "FormatError", "StorageError", "UsageError", "WtuiError"]
+__all__ = ["CodecError", "FormatError", "StorageError", "UnknownNameError", "UsageError", "WtuiError"]
 
 
 class WtuiError(Exception):
@@ -37,3 +37,7 @@ class CodecError(WtuiError):
 
 class UsageError(WtuiError):
     """The question was wrong: an unknown tensor name, an impossible option."""
+
+
+class UnknownNameError(UsageError, KeyError):
+    """There is no tensor or layer of that name; a KeyError too, since models are asked by `model[name]`."""

@@ -65,6 +65,9 @@ class Plan(Protocol):
     def index(self, block: int, position: int) -> tuple[int, ...]:
         """The tensor's index of a position in a block."""
 
+    def array(self) -> NDArray[np.generic]:
+        """All values, decoded, in native byte order and in the tensor's shape."""
+
 
 def plan_blocks(entry: TensorEntry, catalogue: Catalogue, files: Files) -> Plan:
     """The plan for a tensor that can be read; CodecError for one that cannot."""
@@ -139,6 +142,16 @@ class _Flat:
         by_axis = dict(zip(self._order, stored, strict=True))
         return tuple(by_axis[a] for a in range(len(self._shape)))
 
+    def array(self) -> NDArray[np.generic]:
+        import numpy as np
+
+        from wtui.codecs.plain import decode_values
+
+        data = np.empty((self._size * self._bits + 7) // 8, np.uint8)
+        _read_span(self._parts, self._files, 0, data.data)
+        values = decode_values(data, self.dtype, self._size, self.byteorder).reshape(self._stored_shape)
+        return values.transpose([self._order.index(a) for a in range(len(self._order))])
+
 
 class _Strided:
     """A view with gaps: gathered piece by piece along its slowest axis."""
@@ -198,6 +211,19 @@ class _Strided:
         index[self._axis] += unit * self._step
         return tuple(index)
 
+    def array(self) -> NDArray[np.generic]:
+        import numpy as np
+
+        from wtui.codecs.plain import decode_values
+
+        entry = self._entry
+        items = np.empty(entry.shape, f"V{DTYPE_BITS[self.dtype] // 8}")
+        for unit in range(self.units):
+            start = unit * self._step
+            items[(slice(None),) * self._axis + (slice(start, start + self._step),)] = self._cut(unit)
+        raw = items.reshape(-1).view(np.uint8)
+        return decode_values(raw, self.dtype, entry.size, self.byteorder).reshape(entry.shape)
+
 
 class _Boxes:
     """Parts that are boxes of the tensor, or that a codec decodes: each part is a unit, decoded whole."""
@@ -224,12 +250,7 @@ class _Boxes:
     def blocks(self, unit: int, buffer: Buffer) -> Iterator[tuple[int, NDArray[np.generic]]]:
         import numpy as np
 
-        part = self._parts[unit]
-        file, offset, length = part.extent
-        data = self._files[file].read(offset, length) if length else b""
-        values = self._codec.decode(memoryview(data), self._entry, part)
-        clipped = tuple(slice(n) for n in self._clipped(part))
-        flat = np.ascontiguousarray(values[clipped]).reshape(-1)
+        flat = np.ascontiguousarray(self._decoded(self._parts[unit])).reshape(-1)
         for i in range(-(-len(flat) // BLOCK)):
             yield unit * self._per_part + i, flat[i * BLOCK : (i + 1) * BLOCK]
 
@@ -242,6 +263,28 @@ class _Boxes:
         inside = unravel(i * BLOCK + position, self._clipped(part))
         origin = part.origin or (0,) * len(inside)
         return tuple(o + x for o, x in zip(origin, inside, strict=True))
+
+    def array(self) -> NDArray[np.generic]:
+        import numpy as np
+
+        from wtui.dtypes import numpy_dtype
+
+        held = sum(prod(self._clipped(p)) for p in self._parts)
+        if held != self._entry.size:
+            raise CodecError(f"the file holds {held:,} of its {self._entry.size:,} values", self._entry.name)
+        values = np.zeros(self._entry.shape, numpy_dtype(self.dtype))
+        for part in self._parts:
+            origin = part.origin or (0,) * values.ndim
+            box = tuple(slice(o, o + n) for o, n in zip(origin, self._clipped(part), strict=True))
+            values[box] = self._decoded(part)
+        return values
+
+    def _decoded(self, part: Part) -> NDArray[np.generic]:
+        """The values of one part, without what sticks out over the tensor's edge."""
+        file, offset, length = part.extent
+        data = self._files[file].read(offset, length) if length else b""
+        values = self._codec.decode(memoryview(data), self._entry, part)
+        return values[tuple(slice(n) for n in self._clipped(part))]
 
 
 def _read_span(parts: tuple[Part, ...], files: Files, start: int, out: memoryview) -> None:

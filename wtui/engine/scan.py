@@ -7,7 +7,7 @@ far from zero that its quantiles come out coarse, it is read a second time at on
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, SimpleQueue
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, NamedTuple
@@ -117,13 +117,18 @@ class Scanner:
         except Empty:
             return None
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """Every outcome until all tensors are done; closing the generator stops the work."""
+    def outcomes(self, on_wait: Callable[[], object] | None = None) -> Iterator[Outcome]:
+        """Every outcome until all tensors are done; closing the generator stops the work.
+
+        `on_wait` is called after every outcome and several times a second while there is none.
+        """
         self.start()
         try:
             while True:
                 idle = self.idle
                 outcome = self.take(0 if idle else 0.1)
+                if on_wait is not None:
+                    on_wait()
                 if outcome is not None:
                     yield outcome
                 elif idle:

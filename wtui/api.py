@@ -1,0 +1,259 @@
+"""The Python API: open a model file, look at its layers and tensors, read arrays, summarise weights.
+
+    with wtui.open("vgg16.keras") as model:
+        kernel = model["fc1/kernel"]
+        print(kernel.shape, kernel.summary().std)
+
+Opening reads metadata only; values are read when they are asked for, by the engine that also serves the browser and
+the command line. Knows no format and no screen.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wtui.errors import CodecError, UnknownNameError, WtuiError
+from wtui.formats import open_catalogue
+from wtui.handles import Layer, Opened, Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from wtui.model import Catalogue, LayerNode, Notice, Totals
+    from wtui.stats.row import SummaryRow
+    from wtui.stats.summary import Histogram, Summary
+
+__all__ = ["Layer", "Model", "ScanResult", "Statistics", "Tensor", "browse", "open"]
+
+NEAREST = 3
+"""Names that an error about an unknown one suggests."""
+
+
+def open(
+    path: str | os.PathLike[str], *, format: str | None = None, cache: bool = True, threads: int | None = None
+) -> Model:
+    """Open a model file, or a folder that is a model; StorageError or FormatError if that is impossible.
+
+    `format` names a reader and skips sniffing (see `wtui.formats.FORMATS`). `threads` read values, by default one for
+    each processor. `cache` is reserved: summaries are not kept between runs yet, whatever it says; while a model is
+    open it keeps its own.
+    """
+    return Model(open_catalogue(os.fspath(path), format), threads)
+
+
+def browse(path: str | os.PathLike[str], *, format: str | None = None) -> None:
+    """Open the browser on a model in this terminal; returns when the user leaves it."""
+    from wtui.tui.app import browse_path
+
+    browse_path(os.fspath(path), format)
+
+
+class ScanResult(NamedTuple):
+    """A tensor that was read whole, or could not be; and how far the scan has come with it."""
+
+    tensor: Tensor
+    summary: Summary | None
+    """None where `error` says why there is none."""
+    error: WtuiError | None
+    bytes_done: int
+    bytes_total: int
+
+
+class Statistics(NamedTuple):
+    """Numbers of tensors, by their index in the catalogue, and of all that count among them taken together."""
+
+    rows: Mapping[int, SummaryRow]
+    problems: Mapping[int, str]
+    """Why the others could not be read."""
+    whole: SummaryRow | None
+    """None if nothing could be read."""
+
+
+class Model:
+    """An open model. A context manager that closes its files; any thread may use it."""
+
+    def __init__(self, catalogue: Catalogue, threads: int | None = None) -> None:
+        self.catalogue = catalogue
+        """All metadata, as `wtui.model` describes it."""
+        self._opened = Opened(catalogue, threads)
+
+    @property
+    def path(self) -> str:
+        """What was opened."""
+        return self.catalogue.path
+
+    @property
+    def format(self) -> str:
+        """Format and version: `Keras 3.15.1`."""
+        return self.catalogue.format
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the file records about the model as a whole."""
+        return self.catalogue.metadata
+
+    @property
+    def warnings(self) -> tuple[Notice, ...]:
+        """What a user should know: things that could not be read, and why."""
+        return self.catalogue.warnings
+
+    @property
+    def totals(self) -> Totals:
+        """Tensors, parameters (all, trainable, non_trainable) and bytes, as Keras counts them."""
+        return self.catalogue.totals()
+
+    @cached_property
+    def root(self) -> Layer:
+        """The whole model as a layer."""
+        return self._opened.layer(self.catalogue.root)
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """All layers in depth order, those inside a layer right after it; the optimizer is not among them."""
+        nodes = (n for n in self.catalogue.root.walk() if n is not self.catalogue.root)
+        return tuple(self._opened.layer(n) for n in nodes if self._is_layer(n))
+
+    @cached_property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The model's tensors in depth order, aliases among them."""
+        return tuple(t for t in self._opened.tensors if t.group == "model")
+
+    @cached_property
+    def other_tensors(self) -> tuple[Tensor, ...]:
+        """Tensors stored with the model that are no part of it: the optimizer's slots and counters."""
+        return tuple(t for t in self._opened.tensors if t.group != "model")
+
+    def __getitem__(self, name: str) -> Any:
+        """The Tensor of that name or else the Layer of that path; UnknownNameError, which is a KeyError, for neither.
+
+        `tensor` and `layer` do the same for type checkers.
+        """
+        return self._tensor_names.get(name) or self.layer(name, "no tensor or layer")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tensor_names or name in self._layer_paths
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.tensors)
+
+    def tensor(self, name: str) -> Tensor:
+        """The tensor of that name; UnknownNameError with the nearest names if there is none."""
+        found = self._tensor_names.get(name)
+        if found is None:
+            raise self._unknown(name, "no tensor")
+        return found
+
+    def layer(self, path: str, missing: str = "no layer") -> Layer:
+        """The layer of that path, `""` for the model itself; UnknownNameError with the nearest names if none is."""
+        node = self._layer_paths.get(path)
+        if node is None:
+            raise self._unknown(path, missing)
+        return self._opened.layer(node)
+
+    def summary(self, tensors: Iterable[Tensor | str] | None = None) -> Summary:
+        """Every statistic of all the model's values taken together, or of those of certain tensors.
+
+        What cannot be read is left out, then `seen` is smaller than `total`; CodecError if that is everything.
+        """
+        if tensors is None:
+            return self.root.summary()
+        return self._opened.summaries.together(self._owners(tensors))
+
+    def histogram(
+        self,
+        bins: int = 60,
+        lo: float | None = None,
+        hi: float | None = None,
+        tensors: Iterable[Tensor | str] | None = None,
+    ) -> Histogram:
+        """As `Tensor.histogram`, of the whole model or of certain tensors."""
+        if tensors is None:
+            return self.root.histogram(bins, lo, hi)
+        owners = self._owners(tensors)
+        return self._opened.histogram(self._opened.summaries.together(owners), owners, bins, lo, hi)
+
+    def scan(
+        self, tensors: Iterable[Tensor | str] | None = None, on_progress: Callable[[int, int], None] | None = None
+    ) -> Iterator[ScanResult]:
+        """Summarise tensors (default: the model's), in the order in which they are done; closing it stops the work.
+
+        `on_progress` is called with (bytes done, bytes in all) several times a second, also while none is done.
+        """
+        indices = [self._handle(t).index for t in (self.tensors if tensors is None else tensors)]
+        for step in self._opened.summaries.scan(indices, on_progress):
+            tensor = self._opened.tensors[step.tensor]
+            error = CodecError(step.problem, tensor.name) if step.summary is None else None
+            yield ScanResult(tensor, step.summary, error, step.bytes_done, step.bytes_total)
+
+    def statistics(
+        self, tensors: Iterable[Tensor | str] | None = None, on_progress: Callable[[int, int], None] | None = None
+    ) -> Statistics:
+        """Scan tensors (default: all in the file) and give every number that is shown of them, as plain data."""
+        chosen = [self._handle(t) for t in (self._opened.tensors if tensors is None else tensors)]
+        rows: dict[int, SummaryRow] = {}
+        problems: dict[int, str] = {}
+        for tensor, summary, error, _, _ in self.scan(chosen, on_progress):
+            if summary is not None:
+                rows[tensor.index] = summary.row()
+            else:
+                problems[tensor.index] = error.what if error else ""
+        try:
+            whole = (self.root.summary() if tensors is None else self.summary(chosen)).row()
+        except CodecError:
+            whole = None
+        return Statistics(rows, problems, whole)
+
+    def report(self) -> str:
+        """A plain text for logs: the statistics of every tensor and of the whole model, totals, warnings. Reads all."""
+        from wtui.render.report import statistics_lines
+        from wtui.render.spans import plain
+
+        statistics = self.statistics()
+        lines = statistics_lines(self.catalogue, statistics.rows, statistics.problems, statistics.whole)
+        return "\n".join(map(plain, lines)) + "\n"
+
+    def close(self) -> None:
+        """Close the files; what is known already stays known."""
+        self._opened.close()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        totals = self.totals
+        return f"<wtui.Model {self.path!r} {self.format}, {totals.tensors:,} tensors, {totals.parameters:,} parameters>"
+
+    @cached_property
+    def _tensor_names(self) -> dict[str, Tensor]:
+        return {t.name: t for t in self._opened.tensors}
+
+    @cached_property
+    def _layer_paths(self) -> dict[str, LayerNode]:
+        return {n.path: n for n in self.catalogue.root.walk()}
+
+    def _is_layer(self, node: LayerNode) -> bool:
+        """Whether it is the model's: it holds no tensor at all, or one that is."""
+        groups = {self.catalogue.tensors[i].group for i in node.all_tensors()}
+        return not groups or "model" in groups
+
+    def _handle(self, tensor: Tensor | str) -> Tensor:
+        return self.tensor(tensor) if isinstance(tensor, str) else tensor
+
+    def _owners(self, tensors: Iterable[Tensor | str]) -> list[int]:
+        """Indices, in the model's order, of the tensors whose values are those of the given ones taken together."""
+        from wtui.engine.fold import those_that_count
+
+        owners = {self._opened.summaries.owner(self._handle(t).index) for t in tensors}
+        return those_that_count(self.catalogue, owners)
+
+    def _unknown(self, name: str, what: str) -> UnknownNameError:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, [*self._tensor_names, *self._layer_paths], n=NEAREST, cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else "`wtui ls` lists all names"
+        return UnknownNameError(f"{what} named {name!r}", self.path, hint)
