@@ -92,7 +92,7 @@ class Terminal:
             os.write(self._fd, b"\x1b[?2026;2$y")
 
     def wait(self, seen: str | Callable[[str], bool], timeout: float = 20.0) -> float:
-        """Read until the text (or a predicate on it) is on the screen; seconds since the start. AssertionError if not."""
+        """Read until the text is on the screen, or a predicate on it holds; seconds since the start. Or AssertionError."""
         shown = seen if callable(seen) else (lambda text: seen in text)
         end = time.perf_counter() + timeout
         while not shown(self.text):
@@ -107,6 +107,11 @@ class Terminal:
         while self.read(quiet) and time.perf_counter() < end:
             pass
         return self.chunks[-1][0] if self.chunks else 0.0
+
+    def read_until(self, moment: float) -> None:
+        """Read what comes until so many seconds after the start."""
+        while (left := moment - (time.perf_counter() - self.started)) > 0:
+            self.read(left)
 
     def finish(self, timeout: float = 10.0) -> int:
         """Read to the end of the program; its exit code."""

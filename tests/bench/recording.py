@@ -35,11 +35,6 @@ class Recording(Terminal):
             self.read(0.5)
         return self.chunks[-1][0]
 
-    def read_until(self, moment: float) -> None:
-        """Read what comes until so many seconds after the start."""
-        while (left := moment - (time.perf_counter() - self.started)) > 0:
-            self.read(left)
-
     def replay(self) -> Iterator[tuple[float, pyte.Screen]]:
         """The screen after every chunk, with the chunk's time."""
         screen = pyte.Screen(self.screen.columns, self.screen.lines)

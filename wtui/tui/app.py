@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 from textual.app import App
@@ -69,6 +70,7 @@ class WtuiApp(App[None]):
 
 def browse_path(path: str, format: str | None = None) -> int:
     """Open the browser on a path; the exit code. The file is opened while Textual is still being imported."""
+    gc.disable()  # until the first frame: importing and building makes much, and nothing of it is garbage
     from wtui.tui.jobs import Opening
 
     opening = Opening(path, format)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
@@ -93,6 +94,8 @@ class BrowserScreen(PanesScreen):
 
     def _after_first_frame(self, catalogue: Catalogue) -> None:
         """Start what the first frame did not need: the scan process and the plotting library."""
+        gc.freeze()
+        gc.enable()
         self.client.start(self.opening.path, self.opening.format, len(catalogue.tensors))
         self.run_worker(_warm_up, thread=True)
         self.look()
