@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from wtui.stats.scratch import Counted
+    from wtui.stats.scratch import Counted, Table
     from wtui.stats.summary import Summary
 
-    CountSteps = Callable[[NDArray[np.float64], Window, NDArray[np.float64], NDArray[np.uint32]], tuple[int, int]]
+    CountSteps = Callable[[NDArray[np.float64], Window, NDArray[np.float64], Table], tuple[int, int]]
 
 __all__ = ["BLOCK", "Accumulator", "KernelChoice", "LinearAccumulator", "Scratch", "can_compile", "warm_up"]
 
@@ -102,7 +102,7 @@ class LinearAccumulator:
         self._window = window
         self._edges = window.edges()
         self._byteorder = byteorder
-        self._compiled = _compiles(kernels)
+        self.counters, self.compiled, self.paired = window.steps, _compiles(kernels), False
         self._outside = [0, 0]
         self._counted: list[Counted] = []
         self._lock = Lock()
@@ -114,8 +114,8 @@ class LinearAccumulator:
     def add(self, block: int, data: NDArray[np.generic], scratch: Scratch) -> None:
         """Take in values; as `Accumulator.add`, but for padding of values below a byte, which has to be left out."""
         values = self._kind.floats(self._kind.widened(patterns_of(data, self._kind.dtype, self._byteorder)))
-        table = scratch.table(self, self._window.steps, len(values), self._compiled)
-        below, above = _steps(self._compiled)(values, self._window, self._edges, table)
+        table = scratch.table(self, len(values))
+        below, above = _steps(self.compiled)(values, self._window, self._edges, table)
         with self._lock:
             self._outside[0] += below
             self._outside[1] += above
@@ -128,7 +128,7 @@ class LinearAccumulator:
     def finish(self, scratches: Iterable[Scratch]) -> LinearCounts:
         """The counts of all that was added with these scratches, for `Summary.with_linear`."""
         for scratch in scratches:
-            scratch.release(self, self._compiled)
+            scratch.release(self)
         return join_steps(self._window, self._counted, *self._outside)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from wtui.stats.kinds import Kind
-    from wtui.stats.scratch import Counted, Scratch
+    from wtui.stats.scratch import Counted, Scratch, Table
 
 __all__ = ["CountedBlocks"]
 
@@ -38,8 +38,9 @@ class CountedBlocks:
     def __init__(self, kind: Kind, total: int, compiled: bool) -> None:
         self._kind = kind
         self._total = total
-        self._compiled = compiled
-        self._size = 1 << (8 * kind.native.itemsize) if kind.narrow else IDS
+        self.compiled = compiled
+        self.paired = compiled and kind.work == np.float32
+        self.counters = 1 << (8 * kind.native.itemsize) if kind.narrow else IDS
         self._pages: dict[int, tuple[NDArray[np.float64], NDArray[np.int64]]] = {}
         self._counted: list[Counted] = []
         self._lock = Lock()
@@ -47,11 +48,11 @@ class CountedBlocks:
     def add(self, block: int, patterns: NDArray[np.unsignedinteger], scratch: Scratch) -> None:
         """Summarise the values of one block, or of several that follow each other."""
         patterns = self._kind.widened(patterns)
-        table = scratch.table(self, self._size, len(patterns), self._compiled)
+        table = scratch.table(self, len(patterns))
         for part, keys, row in self._by_page(block, patterns):
             done = 0
             while done < len(row):
-                if self._compiled:
+                if self.compiled:
                     done += self._usual(part[done * BLOCK :], table, keys[done:], row[done:])
                 if done < len(row):
                     self._unusual(part[done * BLOCK : (done + 1) * BLOCK], table, keys[done], row[done])
@@ -65,7 +66,7 @@ class CountedBlocks:
     def finish(self, scratches: Iterable[Scratch]) -> tuple[Summary, Places]:
         """The summary, and where its extremes are."""
         for scratch in scratches:
-            scratch.release(self, self._compiled)
+            scratch.release(self)
         numbers, found, keys = self._rows()
         places = self._places(numbers, found, keys)
         counted = self._counts()
@@ -92,7 +93,7 @@ class CountedBlocks:
     def _usual(
         self,
         patterns: NDArray[np.unsignedinteger],
-        table: NDArray[np.uint32],
+        table: Table,
         keys: NDArray[np.int64],
         row: NDArray[np.float64],
     ) -> int:
@@ -104,13 +105,13 @@ class CountedBlocks:
     def _unusual(
         self,
         patterns: NDArray[np.unsignedinteger],
-        table: NDArray[np.uint32],
+        table: Table,
         keys: NDArray[np.int64],
         row: NDArray[np.float64],
     ) -> None:
         """One block of whatever values: those that are not finite are counted apart."""
         finite = reference.finite_only(self._kind, patterns, row)
-        if self._compiled and len(finite) and len(finite) < len(patterns):
+        if self.compiled and len(finite) and len(finite) < len(patterns):
             done = self._usual(np.ascontiguousarray(finite), table, keys[np.newaxis], row[np.newaxis])
             if done:
                 return

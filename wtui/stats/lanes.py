@@ -12,9 +12,10 @@ from typing import Any, cast
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-__all__ = ["LANES", "add", "add_product", "load", "multiply", "spread", "subtract", "total"]
+__all__ = ["LANES", "add", "add_product", "load", "magnitude", "multiply", "spread", "subtract", "total"]
 
 LANES = 8
 
@@ -86,6 +87,18 @@ def add(context: Any, a: Any, b: Any) -> tuple[Any, Generator]:
 def subtract(context: Any, a: Any, b: Any) -> tuple[Any, Generator]:
     """a - b in every lane."""
     return _LANES(_LANES, _LANES), lambda _context, builder, _signature, args: builder.fsub(*args)
+
+
+@_instruction
+def magnitude(context: Any, a: Any) -> tuple[Any, Generator]:
+    """|a| in every lane."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        function_type = ir.FunctionType(_DOUBLES, [_DOUBLES])
+        fabs = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.fabs.v{LANES}f64")
+        return builder.call(fabs, args)
+
+    return _LANES(_LANES), generate
 
 
 @_instruction

@@ -1,4 +1,4 @@
-"""The loops of `kernels`, compiled by numba: one for each family of dtypes, and the parts that they share.
+"""The loops of `kernels`, compiled by numba: for every family of dtypes but float32, and the parts that all share.
 
 Arguments are arrays and numbers of numba's; `Any` stands for all of them. Functions are compiled for a dtype when it
 first comes, kept on disk, and release the interpreter's lock.
@@ -12,18 +12,26 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 
-from wtui.stats import lanes
-from wtui.stats.buckets import DENORMAL_SCALE, FIRST_NORMAL, FLOAT64_SHIFT, ID_SHIFT, LAST, REBIAS, SIGN
+from wtui.stats.buckets import DENORMAL_SCALE, FIRST_NORMAL, FLOAT64_SHIFT, LAST, REBIAS, SIGN
 from wtui.stats.rows import BLOCK, CHUNK, COUNT, NEGATIVE_ZEROS, ZEROS
 
-__all__ = ["byte_blocks", "count_steps", "drain", "float32_blocks", "short_blocks", "wide_blocks"]
+__all__ = [
+    "byte_blocks",
+    "compiled",
+    "count_steps",
+    "drain",
+    "equal_to",
+    "extremes",
+    "fill_row",
+    "powers",
+    "short_blocks",
+    "sums",
+    "wide_blocks",
+]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 MEAN, M2, M3, M4, ABS_SUM, EXPONENT = range(COUNT + 1, COUNT + 7)
-
-UNIT = 2 * lanes.LANES
-"""Values that a step of the float32 kernel takes: two registers, so that sums need not wait for each other."""
 
 
 def compiled(function: Function, fastmath: Any = False) -> Function:
@@ -89,39 +97,6 @@ def powers(values: Any, mean: Any) -> Any:
 
 
 @compiled
-def powers_and_ids(values: Any, ids: Any, mean: Any, table: Any) -> Any:
-    """`powers` of float32 values, counted by the leading 20 bits of their patterns (`ids`) at the same time."""
-    centre = lanes.spread(mean)
-    a1 = a2 = a3 = a4 = b1 = b2 = b3 = b4 = lanes.spread(0.0)
-    steps = values.size // UNIT
-    for step in range(steps):
-        start = step * UNIT
-        d = lanes.subtract(lanes.load(values, start), centre)
-        square = lanes.multiply(d, d)
-        a1 = lanes.add(a1, d)
-        a2 = lanes.add_product(a2, d, d)
-        a3 = lanes.add_product(a3, square, d)
-        a4 = lanes.add_product(a4, square, square)
-        d = lanes.subtract(lanes.load(values, start + lanes.LANES), centre)
-        square = lanes.multiply(d, d)
-        b1 = lanes.add(b1, d)
-        b2 = lanes.add_product(b2, d, d)
-        b3 = lanes.add_product(b3, square, d)
-        b4 = lanes.add_product(b4, square, square)
-        part = ids[start : start + UNIT]
-        for i in range(UNIT):
-            table[part[i] >> ID_SHIFT] += np.uint32(1)
-    for pattern in ids[steps * UNIT :]:
-        table[pattern >> ID_SHIFT] += np.uint32(1)
-    m1, m2, m3, m4 = powers(values[steps * UNIT :], mean)
-    m1 += lanes.total(lanes.add(a1, b1))
-    m2 += lanes.total(lanes.add(a2, b2))
-    m3 += lanes.total(lanes.add(a3, b3))
-    m4 += lanes.total(lanes.add(a4, b4))
-    return m1, m2, m3, m4
-
-
-@compiled
 def count_ids(values: Any, table: Any) -> None:
     """Count values by bucket, as `buckets.ids_of` numbers them."""
     for i in range(values.size):
@@ -157,37 +132,8 @@ def fill_row(row: Any, n: Any, mean: Any, abs_sum: Any, m1: Any, m2: Any, m3: An
 
 
 @compiled
-def float32_blocks(
-    values: Any, ids: Any, patterns: Any, usual: Any, mask: Any, table: Any, keys: Any, rows: Any
-) -> Any:
-    """Summarise blocks until one is not usual; -> how many were done. The views are of the same bytes."""
-    for block in range(rows.shape[0]):
-        start, stop = block * BLOCK, min((block + 1) * BLOCK, values.size)
-        x, bits, p, n = values[start:stop], ids[start:stop], patterns[start:stop], stop - start
-        low, high = extremes(p, np.int32(0), mask)
-        if low < usual[0] or high > usual[1]:
-            return block
-        keys[block, 0], keys[block, 1] = low, high
-        if low == high:
-            table[bits[0] >> ID_SHIFT] += np.uint32(n)
-            fill_row(rows[block], n, np.float64(x[0]), n * abs(np.float64(x[0])), 0.0, 0.0, 0.0, 0.0)
-            zeros, negative = n * (x[0] == 0), n * (p[0] < 0 and x[0] == 0)
-        else:
-            before = table[0] + table[SIGN]
-            total, size = sums(x)
-            m1, m2, m3, m4 = powers_and_ids(x, bits, total / n, table)
-            fill_row(rows[block], n, total / n, size, m1, m2, m3, m4)
-            zeros = negative = 0
-            if table[0] + table[SIGN] != before:
-                negative = equal_to(p, np.int32(-0x80000000))
-                zeros = equal_to(p, np.int32(0)) + negative
-        rows[block, ZEROS], rows[block, NEGATIVE_ZEROS] = zeros, negative
-    return rows.shape[0]
-
-
-@compiled
 def wide_blocks(values: Any, patterns: Any, usual: Any, flip: Any, mask: Any, table: Any, keys: Any, rows: Any) -> Any:
-    """The same for float64, int64 and uint64 values."""
+    """Summarise blocks of float64, int64 or uint64 values until one is not usual; -> how many were done."""
     for block in range(rows.shape[0]):
         start, stop = block * BLOCK, min((block + 1) * BLOCK, values.size)
         x, p, n = values[start:stop], patterns[start:stop], stop - start

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from wtui.stats.kinds import Kind
     from wtui.stats.linear import Window
+    from wtui.stats.scratch import Table
 
 __all__ = ["count_steps", "finite_only", "summarise"]
 
@@ -26,7 +27,7 @@ __all__ = ["count_steps", "finite_only", "summarise"]
 def summarise(
     kind: Kind,
     patterns: NDArray[np.unsignedinteger],
-    table: NDArray[np.uint32],
+    table: Table,
     keys: NDArray[np.int64],
     row: NDArray[np.float64],
 ) -> None:
@@ -37,7 +38,7 @@ def summarise(
     keys[:] = found.min(), found.max()
     if kind.narrow:
         row[rows.COUNT] = len(patterns)
-        table += np.bincount(patterns, minlength=len(table)).astype(np.uint32)
+        table.add(*np.unique(patterns, return_counts=True))
         return
     floats = kind.floats(patterns)
     row[rows.MOMENTS] = np.array(moments_of(floats))
@@ -45,8 +46,7 @@ def summarise(
     row[rows.ZEROS] = np.count_nonzero(zero)
     row[rows.NEGATIVE_ZEROS] = np.count_nonzero(zero & np.signbit(floats))
     ids = patterns >> ID_SHIFT if kind.work == np.float32 else ids_of(floats)
-    different, counts = np.unique(ids, return_counts=True)
-    table[different] += counts.astype(np.uint32)
+    table.add(*np.unique(ids, return_counts=True))
 
 
 def finite_only(
@@ -66,7 +66,7 @@ def finite_only(
 
 
 def count_steps(
-    values: NDArray[np.float64], window: Window, edges: NDArray[np.float64], table: NDArray[np.uint32]
+    values: NDArray[np.float64], window: Window, edges: NDArray[np.float64], table: Table
 ) -> tuple[int, int]:
     """Count values by step of a window; -> how many finite ones lie below and above it. values: (n,)"""
     inside = values[(values >= edges[0]) & (values <= edges[-1])]
@@ -74,8 +74,7 @@ def count_steps(
     start, stop = edges[at], edges[at + 1]
     share = (inside / 2 - start / 2) / (stop / 2 - start / 2)
     step = np.minimum((share * window.per_bin).astype(np.int64), window.per_bin - 1)
-    different, counts = np.unique(at * window.per_bin + step, return_counts=True)
-    table[different] += counts.astype(np.uint32)
+    table.add(*np.unique(at * window.per_bin + step, return_counts=True))
     below = (values < edges[0]) & (values > -np.inf)
     above = (values > edges[-1]) & (values < np.inf)
     return int(np.count_nonzero(below)), int(np.count_nonzero(above))
