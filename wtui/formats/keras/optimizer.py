@@ -90,13 +90,13 @@ def optimizer_draft(
     draft = Draft(saved.name, class_name, settings if isinstance(settings, Mapping) else None)
     ordered = saved.ordered()
     inner = saved.children.get("inner_optimizer")
-    if inner is not None and len(inner.variables) < len(ordered):
-        own, ordered = ordered[: -len(inner.variables) or None], ordered[-len(inner.variables) :]
-        draft.tensors = _tensors(own, _LOSS_SCALE)
+    outer = len(ordered) - len(inner.variables) if inner is not None else 0
+    if inner is not None and outer > 0:
+        draft.tensors = _tensors(ordered[:outer], _LOSS_SCALE)
         inner_config = draft.config.get("inner_optimizer") if draft.config else None
         made = optimizer_draft(inner, inner_config if isinstance(inner_config, Mapping) else None, weights)
         draft.children.append(made)
-        draft.tensors += _copies(ordered, made.tensors)
+        draft.tensors += _copies(ordered[outer:], made.tensors)
     else:
         names = _names(class_name, draft.config, [s for _, s in ordered], weights)
         inferred = "by order and shape" if draft.config is None and len(names) > len(_COUNTERS) else ""
@@ -124,7 +124,7 @@ def _tensors(ordered: Sequence[tuple[str, Stored]], names: Sequence[str], inferr
 def _copies(ordered: Sequence[tuple[str, Stored]], originals: Sequence[DraftTensor]) -> list[DraftTensor]:
     """What a loss-scaling optimizer saves a second time: the variables of the optimizer inside it."""
     found = []
-    for (_, stored), original in zip(ordered, originals, strict=True):
+    for (_, stored), original in zip(ordered, originals, strict=False):
         label = f"inner_{original.label}"
         copy = DraftTensor(label, original.role, stored, False, original.inferred, OPTIMIZER)
         copy.alias_of = original
