@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wtui.model import DTYPE_BITS
 from wtui.stats.accumulate import Accumulator, LinearAccumulator
 from wtui.stats.places import locate
 from wtui.stats.row import At
@@ -34,6 +35,8 @@ class Job:
         self.next_unit = 0
         self.finished_units = 0
         self.problem = ""
+        self._share = entry.nbytes / (entry.size * DTYPE_BITS[plan.dtype] / 8 or 1)
+        """Bytes in the tensor's own dtype for each byte of what its codec decodes to."""
         self._known = known
         self._window = window
         self._first = Accumulator(plan.dtype, entry.size, plan.byteorder) if window is None else None
@@ -51,14 +54,14 @@ class Job:
         return self.finished_units >= begun
 
     def read(self, unit: int, buffer: Buffer, scratch: Scratch) -> int:
-        """Take in one unit's values; bytes of them. Raises whatever reading and decoding raise."""
+        """Take in one unit's values; their bytes in the tensor's own dtype. Raises what reading and decoding raise."""
         target = self._first or self._second
         assert target is not None
         size = 0
         for block, data in self.plan.blocks(unit, buffer):
             target.add(block, data, scratch)
             size += data.nbytes
-        return size
+        return round(size * self._share)
 
     def summary(self, scratches: Sequence[Scratch], buffer: Buffer) -> Summary:
         """The summary of all units, extremes located; reads the blocks that hold them once more."""
