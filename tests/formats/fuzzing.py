@@ -71,11 +71,7 @@ def check_opens_or_refuses(path: Path | str, format: str | None = None) -> Catal
     takes MAX_SECONDS of processor time, and on one that takes MAX_GROWTH of memory."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with _at_most(MAX_SECONDS):
-        try:
-            catalogue = open_catalogue(str(path), format)
-        except WtuiError as error:
-            assert "\n" not in str(error)
-            catalogue = None
+        catalogue = _open(str(path), format)
         if catalogue is not None:
             _decode_some(catalogue)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
@@ -93,6 +89,15 @@ def check_mutations(path: Path, data: bytes, count: int, format: str | None = No
         except BaseException as error:
             raise AssertionError(f"mutation {seed}: {type(error).__name__}: {error}") from error
     return opened
+
+
+def _open(path: str, format: str | None) -> Catalogue | None:
+    try:
+        return open_catalogue(path, format)
+    except WtuiError as error:
+        told = str(error)
+    assert "\n" not in told
+    return None
 
 
 def _decode_some(catalogue: Catalogue) -> None:
