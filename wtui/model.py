@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from wtui.errors import UsageError
 
 __all__ = [
+    "BLOCK_DTYPES",
     "DTYPE_BITS",
     "Catalogue",
     "Extent",
@@ -36,6 +37,15 @@ DTYPE_BITS: Mapping[str, int] = {
     "int4": 4, "uint4": 4, "int2": 2, "uint2": 2, "complex64": 64, "complex128": 128,
 }  # fmt: skip
 """Bits of one value of each dtype that wtui can describe; the names are those of numpy and ml_dtypes."""
+
+BLOCK_DTYPES: Mapping[str, tuple[int, int]] = {
+    "Q1_0": (128, 18), "Q4_0": (32, 18), "Q4_1": (32, 20), "Q5_0": (32, 22), "Q5_1": (32, 24), "Q8_0": (32, 34),
+    "Q8_1": (32, 36), "Q2_K": (256, 84), "Q3_K": (256, 110), "Q4_K": (256, 144), "Q5_K": (256, 176),
+    "Q6_K": (256, 210), "Q8_K": (256, 292), "IQ1_S": (256, 50), "IQ1_M": (256, 56), "IQ2_XXS": (256, 66),
+    "IQ2_XS": (256, 74), "IQ2_S": (256, 82), "IQ3_XXS": (256, 98), "IQ3_S": (256, 110), "IQ4_NL": (32, 18),
+    "IQ4_XS": (256, 136), "TQ1_0": (256, 54), "TQ2_0": (256, 66), "MXFP4": (32, 17), "NVFP4": (64, 36),
+}  # fmt: skip
+"""Types whose values share scales in blocks: (values, bytes) of a block; the names are those of the GGML library."""
 
 RAW = "raw"
 """The encoding of values that lie in the file as they are in memory, one after the other."""
@@ -121,13 +131,14 @@ class TensorEntry(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the values once decoded, rounded up for dtypes below a byte."""
-        return (self.size * DTYPE_BITS.get(self.dtype, 0) + 7) // 8
+        """Bytes of the values in the tensor's own dtype, rounded up for dtypes below a byte."""
+        return stored_bytes(self.dtype, self.shape) or 0
 
     @property
     def label(self) -> str:
-        """The name below its layer (`kernel`)."""
-        return self.name[len(self.layer) :].lstrip("/.") if self.layer else self.name
+        """The name below its layer (`kernel`); the whole name where it does not begin with its layer's path."""
+        below = self.name.removeprefix(self.layer) if self.layer else ""
+        return below.lstrip("/.") or self.name
 
     @property
     def counted(self) -> bool:
@@ -191,12 +202,19 @@ class Notice(NamedTuple):
 
     tensor: str
     message: str
+    lost: bool = False
+    """Whether something that should be there is missing or cannot be read."""
 
 
 def stored_bytes(dtype: str, shape: Sequence[int]) -> int | None:
-    """Bytes of `shape` values of `dtype` in raw encoding, or None for a dtype that wtui does not know."""
+    """Bytes of `shape` values of `dtype`, without gaps, or None for a dtype that wtui does not know."""
     bits = DTYPE_BITS.get(dtype)
-    return None if bits is None else (prod(shape) * bits + 7) // 8
+    if bits is not None:
+        return (prod(shape) * bits + 7) // 8
+    if dtype in BLOCK_DTYPES:
+        values, size = BLOCK_DTYPES[dtype]
+        return -(-prod(shape) // values) * size
+    return None
 
 
 class Catalogue:
@@ -229,7 +247,7 @@ class Catalogue:
         self._by_name = {t.name: i for i, t in enumerate(checked)}
         self.warnings: tuple[Notice, ...] = (
             *warnings,
-            *(Notice(t.name, t.problem) for t in checked if t.problem),
+            *(Notice(t.name, t.problem, lost=True) for t in checked if t.problem),
         )
 
     def index(self, name: str) -> int:

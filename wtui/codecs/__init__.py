@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 
     from wtui.model import Part, TensorEntry
 
-__all__ = ["CODECS", "Codec", "codec"]
+__all__ = ["CODECS", "LOSSLESS", "Codec", "codec"]
 
 CODECS: dict[str, str] = {
     "raw": "plain",
     "hdf5-chunks": "hdf5_filters",
     "fill": "hdf5_filters",
+    "gguf-blocks": "gguf",
 }
 """Module of every `TensorEntry.encoding`."""
+
+LOSSLESS = frozenset({"raw", "hdf5-chunks", "fill"})
+"""Encodings that hold the values themselves; what another holds are values that stand for them by scales."""
 
 
 class Codec(Protocol):
