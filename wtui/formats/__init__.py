@@ -51,6 +51,7 @@ FORMATS: tuple[Format, ...] = (
     Format("hdf5", "hdf5_any", b"\x89HDF\r\n\x1a\n", (".h5", ".hdf5")),
     Format("safetensors", "safetensors", b"", (".safetensors",)),
     Format("safetensors-sharded", "safetensors_sharded", b"{", (".json",)),
+    Format("gguf", "gguf", b"GGUF", (".gguf",)),
 )
 """Sorted: where two readers would take the same content, the one that understands more comes first."""
 
