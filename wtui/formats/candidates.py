@@ -10,10 +10,10 @@ import os
 import re
 from typing import NamedTuple
 
-from wtui.errors import WtuiError
+from wtui.errors import FormatError, WtuiError
 from wtui.formats import FORMATS, sniff
 
-__all__ = ["Candidate", "find_models"]
+__all__ = ["Candidate", "find_models", "models_inside"]
 
 MAX_LOOKS = 1000
 """Files whose first bytes are looked at, those with a known suffix first: a home folder must not take seconds."""
@@ -44,6 +44,17 @@ def find_models(folder: str, depth: int = 1) -> list[Candidate]:
     """The models in a folder and in folders up to `depth` below it, the newest first; `[]` if it cannot be listed."""
     found = _in_folder(folder, depth, [MAX_LOOKS, MAX_FOLDERS])
     return sorted(found, key=lambda c: (-c.mtime, c.path))
+
+
+def models_inside(path: str) -> list[Candidate]:
+    """The models to choose from where `path` is a folder and no model itself, the newest first; `[]` otherwise."""
+    if not os.path.isdir(path):
+        return []
+    try:
+        sniff(path)
+    except FormatError:
+        return find_models(path)
+    return []
 
 
 def _in_folder(folder: str, depth: int, budget: list[int]) -> list[Candidate]:

@@ -85,7 +85,7 @@ class _Listing:
             below = self._group(group, node) if group is root else self._subgroup(group, node)
             stack.extend(reversed(below))
             if self._left <= 0:
-                self._notices.append(Notice("", f"only the first {MAX_OBJECTS:,} objects are listed"))
+                self._notices.append(Notice("", f"only the first {MAX_OBJECTS:,} objects are listed", lost=True))
                 return
 
     def notices(self) -> list[Notice]:
@@ -122,7 +122,7 @@ class _Listing:
         self._links += [f"{node.path}/{name}".lstrip("/") for name in group.links]
         for problem in (group.problem, group.attrs_problem):
             if problem:
-                self._notices.append(Notice("", f"{group.path}: {problem}"))
+                self._notices.append(Notice("", f"{group.path}: {problem}", lost=True))
         return below
 
     def _dataset(self, dataset: Dataset, node: LayerNode) -> None:

@@ -30,6 +30,9 @@ __all__ = ["catalogue", "sniff"]
 SHARD_DIGITS = 5
 """Digits by which Keras numbers shards: `model_00003.weights.h5`."""
 
+_DOCUMENTS = ("model_config", "training_config")
+"""Attributes that are read as JSON; other texts are kept as they are: people leave notes there."""
+
 
 def sniff(probe: Probe) -> bool:
     """Whether it is HDF5 that Keras wrote; any other is left to the reader of HDF5."""
@@ -74,9 +77,10 @@ def _legacy(path: str, name: str, files: tuple[FileRef, ...], root: Group, group
     if optimizer is not None:
         legacy.root.children.append(optimizer)
     facts = {k: v for k in ("keras_version", "backend") if (v := _text(root, k) or _text(group, k))}
+    notes = {k: v for k in root.attrs if k not in (*facts, *_DOCUMENTS) and (v := _text(root, k))}
     version = facts.get("keras_version", "1")
     title = f"Keras {version} (HDF5)" if model else f"Keras {version} weights (HDF5)"
-    metadata = {**facts, **summary(model), **({"training_config": training} if training else {})}
+    metadata = {**facts, **notes, **summary(model), **({"training_config": training} if training else {})}
     return build(path, title, files, legacy.root, metadata, legacy.remarks, (*notices, *more))
 
 

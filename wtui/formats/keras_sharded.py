@@ -92,16 +92,16 @@ def _read(probe: Probe, weight_map: dict[str, list[str]]) -> tuple[SavedGroup, l
     for name in shards:
         path = probe.inside(name)
         if path is None:
-            notices.append(Notice("", f"the shard {name!r} is missing"))
+            notices.append(Notice("", f"the shard {name!r} is missing", lost=True))
             continue
         file = probe.open(path)
         try:
             read_saved(open_hdf5(CachedSource(file), cached=True), Origin(path, len(files), 0, file.size), saved)
         except WtuiError as error:
-            notices.append(Notice("", f"a shard cannot be read: {error}"))
+            notices.append(Notice("", f"a shard cannot be read: {error}", lost=True))
             continue
         files.append(file_ref(file))
     held = {f"/{group.path}/vars".replace("//", "/") for group in saved.walk() if group.variables}
     lost = [group for group in weight_map if group not in held]
-    notices += [Notice("", f"{group} is in none of the shards that could be read") for group in lost]
+    notices += [Notice("", f"{group} is in none of the shards that could be read", lost=True) for group in lost]
     return saved, files, notices

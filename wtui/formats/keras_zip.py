@@ -92,7 +92,7 @@ def _described(
         if not documents.config:
             raise
         saved = SavedGroup("", "")
-        documents = documents._replace(notices=(Notice("", f"its weights cannot be read: {error}"),))
+        documents = documents._replace(notices=(Notice("", f"its weights cannot be read: {error}", lost=True),))
     name = os.path.basename(os.path.abspath(probe.path)).removesuffix(".keras")
     extra = {"assets": assets} if assets else {}
     return keras3_catalogue(probe.path, name, (ref,), saved, documents, extra)

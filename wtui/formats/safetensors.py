@@ -80,7 +80,7 @@ def tensor_entries(header: dict[str, Any], file: int, start: int) -> tuple[list[
         try:
             tensors.append(_entry(name, info, file, start))
         except (KeyError, TypeError, ValueError, IndexError):
-            warnings.append(Notice(name, "its description in the header cannot be understood"))
+            warnings.append(Notice(name, "its description in the header cannot be understood", lost=True))
     tensors.sort(key=lambda t: t.parts[0].extent.offset if t.parts else 0)
     end, owner = start, ""
     for tensor in tensors:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import Any
 
 from wtui.errors import FormatError, StorageError
@@ -19,14 +20,16 @@ from wtui.storage import file_ref
 __all__ = ["catalogue", "sniff"]
 
 INDEX_SUFFIX = ".safetensors.index.json"
+_SHARD = re.compile(r"-\d{5}-of-\d{5}\.safetensors$")
 MAX_JSON = 64 << 20
 """Bytes of an index or config.json that are read: the index of a million tensors is about this large."""
 
 
 def sniff(probe: Probe) -> bool:
-    """A folder with an index or with safetensors files, or an index file itself."""
+    """An index file, a folder with one, or a folder of shards; files that are each a model of their own are none."""
     if probe.is_folder:
-        return any(name.endswith((INDEX_SUFFIX, ".safetensors")) for name in probe.names)
+        loose = _loose_shards(probe)
+        return bool(_index_name(probe)) or len(loose) == 1 or (bool(loose) and all(map(_SHARD.search, loose)))
     return probe.path.endswith(INDEX_SUFFIX)
 
 
@@ -39,7 +42,9 @@ def catalogue(probe: Probe) -> Catalogue:
     held = {t.name for t in tensors}
     for name in weight_map:
         if name not in held:
-            warnings.append(Notice(name, f"the index says it is in {weight_map[name]}, which does not hold it"))
+            warnings.append(
+                Notice(name, f"the index says it is in {weight_map[name]}, which does not hold it", lost=True)
+            )
     for name in held - weight_map.keys() if index else ():
         warnings.append(Notice(name, "a shard holds it, the index does not name it"))
     config = _json(probe, "config.json")
@@ -85,7 +90,7 @@ def _read_shards(probe: Probe, shards: list[str]) -> tuple[list[TensorEntry], li
             source = probe.open(path)
             header, start = read_header(source)
         except (StorageError, FormatError) as error:
-            warnings.append(Notice("", f"shard {shard} {error.what}"))
+            warnings.append(Notice("", f"shard {shard} {error.what}", lost=True))
             continue
         header.pop("__metadata__", None)
         entries, notices = tensor_entries(header, len(files), start)

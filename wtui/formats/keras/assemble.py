@@ -66,7 +66,10 @@ def keras3_catalogue(
     build_config = documents.config.get("build_config")
     if build_config:
         facts["build_config"] = build_config
-    notices = [*documents.notices, *(Notice("", f"{g.path or '/'}: {g.problem}") for g in saved.walk() if g.problem)]
+    notices = [
+        *documents.notices,
+        *(Notice("", f"{g.path or '/'}: {g.problem}", lost=True) for g in saved.walk() if g.problem),
+    ]
     if not saved.has_variables:
         notices.append(Notice("", "there are no weights in it"))
         walked = walked._replace(remarks=[])

@@ -128,7 +128,9 @@ class Legacy:
             if isinstance(group, Group):
                 yield name, group
             else:
-                self.remarks.append(Remark(self.root, f"the file names a layer {name!r} and does not hold it"))
+                self.remarks.append(
+                    Remark(self.root, f"the file names a layer {name!r} and does not hold it", lost=True)
+                )
 
     def _add(self, parent: Draft, name: str, config: LayerConfig | None, depth: int) -> Draft:
         """A new layer below `parent`, with the layers that its configuration says it has."""
@@ -156,7 +158,9 @@ class Legacy:
                 self._append(self._owner(draft, owners, below), label, dataset)
                 again += self._names.setdefault(name, draft) is not draft
             else:
-                self.remarks.append(Remark(draft, f"the file names a variable {name!r} and does not hold it"))
+                self.remarks.append(
+                    Remark(draft, f"the file names a variable {name!r} and does not hold it", lost=True)
+                )
         if again:
             self.remarks.append(Remark(draft, f"{again} {_SAME_NAMES}"))
 
@@ -213,7 +217,7 @@ class Legacy:
             config = self._made[id(child)][0]
             if config and config.complete and not child.tensors and always_saves(config.class_name, config.config):
                 text = "the configuration names this layer, the file holds no weights for it"
-                self.remarks.append(Remark(child, text))
+                self.remarks.append(Remark(child, text, lost=True))
             self._tell_of_missing(child)
 
 

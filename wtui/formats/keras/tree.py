@@ -84,12 +84,14 @@ class Remark(NamedTuple):
 
     about: Draft | DraftTensor
     message: str
+    lost: bool = False
 
     def notice(self) -> Notice:
         """The notice, once everything is named."""
         if isinstance(self.about, DraftTensor):
-            return Notice(self.about.name, self.message)
-        return Notice("", f"{self.about.path}: {self.message}" if self.about.path else self.message)
+            return Notice(self.about.name, self.message, self.lost)
+        text = f"{self.about.path}: {self.message}" if self.about.path else self.message
+        return Notice("", text, self.lost)
 
 
 class Finished(NamedTuple):

@@ -104,7 +104,8 @@ class _Walk:
             self._alias(draft, alike[0], "several layers have its name" if len(alike) > 1 else "")
             return True
         if config.complete and always_saves(config.class_name, config.config):
-            self.remarks.append(Remark(draft, "the configuration names this layer, the file holds no weights for it"))
+            text = "the configuration names this layer, the file holds no weights for it"
+            self.remarks.append(Remark(draft, text, lost=True))
         return False
 
     def _alias(self, draft: Draft, known: Draft, guess: str) -> None:
