@@ -125,7 +125,7 @@ def depth_plot(
         figure = _figure(width, height)
         _draw_band(figure, shown, (high - low) / (2 * max(1, height - FRAME_ROWS)))
         others = [p for p in shown if p.position != current]
-        dense = len(shown) > canvas_columns(width)
+        dense = members > 3 * canvas_columns(width)
         figure.draw(figure.signal(*_columns(others), marker="braille" if dense else _POINT))
         here = [p for p in shown if p.position == current]
         if here:

@@ -151,7 +151,10 @@ class BrowserScreen(PanesScreen):
         self._plots_due = None
         if self.outline is None:
             return
-        self.ask_histogram()
+        if self.subject >= 0 or self.outline.catalogue.totals(self.outline.layer(self.subject)).tensors:
+            self.ask_histogram()
+        else:
+            self.histogram_pane.show(None, "")
         self.depth_pane.show(self.depth_data.view(self.subject, self.results))
 
     def ask_histogram(self) -> None:
@@ -285,12 +288,21 @@ class BrowserScreen(PanesScreen):
         """All tensors in one table."""
         from wtui.tui.table import TableScreen
 
-        def go(tensor: int | None) -> None:
-            if tensor is not None:
-                self.layer_tree.go_to(tensor)
+        if self.outline is not None:
+            self.app.push_screen(TableScreen(self.outline.catalogue, self.results), self._go_to)
+
+    def action_grid(self) -> None:
+        """The same tensor across all blocks."""
+        from wtui.tui.grid import GridScreen
 
         if self.outline is not None:
-            self.app.push_screen(TableScreen(self.outline.catalogue, self.results), go)
+            screen = GridScreen(self.outline.catalogue, self.results, self.layer_tree.marks)
+            self.app.push_screen(screen, self._go_to)
+
+    def _go_to(self, tensor: int | None) -> None:
+        """Select what was chosen over the panes, if anything was."""
+        if tensor is not None:
+            self.layer_tree.go_to(tensor)
 
     def action_family(self) -> None:
         """Show the next family of tensors along the depth."""

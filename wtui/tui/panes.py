@@ -23,7 +23,8 @@ FOCUS_ORDER = ("outline", "stats", "histogram", "depth")
 
 KEY_LINE: Line = [
     (" ↑↓", "accent"), (" move  ", "dim"), ("←→", "accent"), (" close open  ", "dim"), ("/", "accent"),
-    (" search  ", "dim"), ("t", "accent"), (" table  ", "dim"), ("m", "accent"), (" metric  ", "dim"),
+    (" search  ", "dim"), ("t", "accent"), (" table  ", "dim"),
+    ("b", "accent"), (" blocks  ", "dim"), ("m", "accent"), (" metric  ", "dim"),
     ("f", "accent"), (" filter  ", "dim"), ("?", "accent"), (" keys  ", "dim"), ("q", "accent"), (" quit ", "dim"),
 ]  # fmt: skip
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from asyncio import to_thread
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.message import Message
 
@@ -16,6 +16,8 @@ from wtui.render import numbers
 from wtui.tui.widgets.text_pane import TextPane
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from textual.geometry import Size
 
     from wtui.engine.protocol import Distribution
@@ -41,6 +43,10 @@ class PlotPane(TextPane):
         """Say so: what is drawn is chosen by the screen."""
         if self.size.width:
             self.post_message(self.Resized())
+
+    def draw_later(self, draw: partial[Coroutine[Any, Any, None]]) -> None:
+        """Run a drawing beside the screen; one that is still running for this pane is given up."""
+        self.run_worker(cast("Any", draw), exclusive=True, group=self.id or "plot")
 
 
 class HistogramPane(PlotPane):
@@ -82,7 +88,7 @@ class HistogramPane(PlotPane):
         if distribution is None or not self.size.width:
             self.put([], title="Distribution", subtitle="")
         else:
-            self.run_worker(partial(self._draw, distribution, name), exclusive=True, group="histogram")
+            self.draw_later(partial(self._draw, distribution, name))
 
     async def _draw(self, distribution: Distribution, name: str) -> None:
         lines = await to_thread(
@@ -118,7 +124,7 @@ class DepthPane(PlotPane):
         """Draw a view unless it is what is already drawn."""
         if (view, self.size) != self._shown and self.size.width:
             self._shown = view, self.size
-            self.run_worker(partial(self._draw, view), exclusive=True, group="depth")
+            self.draw_later(partial(self._draw, view))
 
     async def _draw(self, view: DepthView) -> None:
         lines = await to_thread(self._lines, view, self.size.width, self.size.height - FOOT_ROWS)
