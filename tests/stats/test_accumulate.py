@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.stats.helpers import MANY, blocks_of, same, summarise
+from tests.stats.helpers import MANY, blocks_of, count_steps, same, summarise
 from tests.stats.test_merge import assert_close, same_counts
 from wtui.errors import CodecError
 from wtui.stats.accumulate import BLOCK, Accumulator, LinearAccumulator
@@ -221,6 +221,24 @@ def test_second_pass_counts_every_finite_value(kernels: Any) -> None:
     assert (found.below, found.above, found.total) == ((finite < -0.5).sum(), (finite > 1).sum(), len(finite))
     per_bin = np.bincount(found.steps // window.per_bin, found.counts, 7)
     assert per_bin.tolist() == np.histogram(finite, 7, (-0.5, 1))[0].tolist()
+
+
+@pytest.mark.parametrize("kernels", ["numpy", "numba"])
+@pytest.mark.parametrize("top", [5e-324, 1e-323, 1e-310, 1e308])
+def test_windows_at_the_ends_of_float64(top: float, kernels: Any) -> None:
+    values = np.array([0.0, 0.0, top, -top, np.inf])
+    found = count_steps(values, Window.over(0.0, top, 60), kernels)
+    assert (found.below, found.above, found.total) == (1, 0, 4)
+    wide = count_steps(values, Window.over(-top, top, 2), kernels)
+    assert (wide.below, wide.above, wide.total) == (0, 0, 4)
+
+
+def test_a_window_of_no_width_is_one_around_it() -> None:
+    values = np.full(MANY, 3.0, np.float32)
+    s = summarise(values)
+    assert s.histogram_window(4, 3.0, 3.0)[:2] == (2.5, 3.5)
+    found = s.with_linear(count_steps(values, s.histogram_window(4, 3.0, 3.0))).histogram(4, 3.0, 3.0)
+    assert found.counts.tolist() == np.histogram(values, 4)[0].tolist()
 
 
 def test_counts_of_both_kernels_are_equal() -> None:

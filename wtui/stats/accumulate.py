@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
+from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
@@ -134,8 +134,12 @@ class LinearAccumulator:
 
 @cache
 def can_compile() -> bool:
-    """Whether numba is installed; does not import it."""
-    return find_spec("numba") is not None
+    """Whether there are compiled kernels here; imports numba."""
+    try:
+        import_module("wtui.stats.kernels")
+    except Exception:  # numba fails in many ways where it does not fit numpy, LLVM or the machine
+        return False
+    return True
 
 
 def warm_up(dtype: str = "float32") -> None:

@@ -8,6 +8,7 @@ fall into the outermost buckets. Knows no tensor and keeps no counts.
 
 from __future__ import annotations
 
+from math import floor, frexp, inf, ldexp
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +40,14 @@ REBIAS = (1023 - 127) << 11
 FIRST_NORMAL = 1 << 11
 """Magnitude of the bucket that starts at 2^-126; those below are DENORMAL_SCALE^-1 wide."""
 
-DENORMAL_SCALE = 2.0**137
+DENORMAL_BITS = 137
+DENORMAL_SCALE = 2.0**DENORMAL_BITS
+
+SIGNIFICANT_BITS = 12
+"""Of the ends of buckets, with the one that float32 does not store."""
+
+MAX_EXPONENT = 128
+"""The exponent of float32's largest value, as math.frexp has it."""
 
 
 def magnitudes(values: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -89,7 +97,10 @@ def bounds(slots: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.fl
 
 def snapped(threshold: float) -> float:
     """The nearest end of a bucket towards zero, so that values nearer to zero can be counted exactly."""
-    if not 0 < threshold < np.inf:
+    if not 0 < threshold < inf:
         return 0.0
-    found = magnitudes(np.array([threshold]))
-    return float((found << ID_SHIFT).astype(np.uint32).view(np.float32)[0])
+    significand, exponent = frexp(threshold)
+    if exponent > MAX_EXPONENT:
+        significand, exponent = 1 - 2.0**-SIGNIFICANT_BITS, MAX_EXPONENT
+    bits = min(SIGNIFICANT_BITS, exponent + DENORMAL_BITS)
+    return floor(ldexp(significand, bits)) * 2.0 ** (exponent - bits)

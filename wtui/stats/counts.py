@@ -72,7 +72,7 @@ class ExactCounts:
     def runs(self) -> Runs:
         """Atoms."""
         values = self.values.astype(np.float64)
-        return Runs(values, values, np.cumsum(self.counts, dtype=np.int64), self.whole)
+        return Runs(values, values, np.cumsum(self.counts, dtype=np.int64), self.whole, atoms=True)
 
     def coarsened(self) -> BucketCounts:
         """The same values by bucket."""

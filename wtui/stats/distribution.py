@@ -53,6 +53,8 @@ class Runs(NamedTuple):
     ends: NDArray[np.int64]
     """Number of values up to and with each run."""
     whole: bool = False
+    atoms: bool = False
+    """Whether all runs are atoms: the values are known exactly."""
 
     @property
     def total(self) -> int:
@@ -66,7 +68,7 @@ class Runs(NamedTuple):
 
     def within(self, lo: float, hi: float) -> Runs:
         """The same, where all values are known to lie in [lo, hi]."""
-        if not len(self.ends):
+        if self.atoms or not len(self.ends):
             return self
         lower, upper = np.clip(self.lower, lo, hi), np.clip(self.upper, lo, hi + 1 if self.whole else hi)
         return Runs(lower, upper, self.ends, self.whole)
@@ -75,6 +77,8 @@ class Runs(NamedTuple):
         """Number of values < x (or <= x), in proportion where x lies inside a run. x: (n,)"""
         if not len(self.ends):
             return np.zeros(len(x))
+        if self.atoms:
+            return np.append(0.0, self.ends)[np.searchsorted(self.lower, x, "right" if with_equal else "left")]
         if self.whole:
             x = np.floor(x) + 1 if with_equal else np.ceil(x)
             with_equal = False
@@ -87,6 +91,8 @@ class Runs(NamedTuple):
     def order_statistics(self, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
         """The values at these places (from 0) in ascending order. ranks: (n,)"""
         run = np.searchsorted(self.ends, ranks, "right")
+        if self.atoms:
+            return self.lower[run]
         start, lower = np.append(0, self.ends)[run], self.lower[run]
         place = (ranks - start + 0.5) / (self.ends[run] - start)
         upper = self.upper[run]
@@ -120,7 +126,7 @@ class Runs(NamedTuple):
 
     def resolves(self, edges: NDArray[np.float64]) -> bool:
         """Whether a histogram between these equidistant edges is right to about half a percent of all values."""
-        if not len(self.ends):
+        if self.atoms or not len(self.ends):
             return True
         low, high = float(edges[0]), float(edges[-1])
         inside = (self.upper > low) & (self.lower < high)

@@ -38,7 +38,8 @@ class Window(NamedTuple):
         """The finest window for a histogram of `bins` bins over [lo, hi]; UsageError if there is no such histogram."""
         if not (np.isfinite(lo) and np.isfinite(hi) and lo <= hi and 1 <= bins <= MAX_STEPS):
             raise UsageError(f"no histogram of {bins} bins from {lo} to {hi}")
-        return cls(lo, hi, bins, MAX_STEPS // bins)
+        edges = edges_between(lo, hi, bins)
+        return cls(float(edges[0]), float(edges[-1]), bins, MAX_STEPS // bins)
 
     @property
     def steps(self) -> int:

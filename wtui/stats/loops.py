@@ -34,6 +34,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 MEAN, M2, M3, M4, ABS_SUM, EXPONENT = range(COUNT + 1, COUNT + 7)
 
 
+if numba.config.DISABLE_JIT:
+    raise ImportError("numba is switched off (NUMBA_DISABLE_JIT)")
+
+
 def compiled(function: Function, fastmath: Any = False) -> Function:
     """The function compiled by numba when it is first called; not kept on disk where nothing can be written."""
     options = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
@@ -189,7 +193,10 @@ def byte_blocks(patterns: Any, ranks: Any, table: Any, keys: Any, rows: Any) -> 
 
 @compiled
 def count_steps(values: Any, edges: Any, per_bin: Any, table: Any) -> Any:
-    """Count values by step of a window with these bin edges; -> finite values below and above it."""
+    """Count values by step of a window with these bin edges; -> finite values below and above it.
+
+    Bins may be so narrow that 0 / 0 comes out, hence the bounds on both sides.
+    """
     below = above = 0
     bins = edges.size - 1
     lo, hi = edges[0], edges[bins]
@@ -197,14 +204,14 @@ def count_steps(values: Any, edges: Any, per_bin: Any, table: Any) -> Any:
     for i in range(values.size):
         x = values[i]
         if lo <= x <= hi:
-            at = min(int((x / 2 - lo / 2) / width * bins), bins - 1)
-            while x < edges[at]:
+            at = max(0, min(int((x / 2 - lo / 2) / width * bins), bins - 1))
+            while at > 0 and x < edges[at]:
                 at -= 1
             while at < bins - 1 and x >= edges[at + 1]:
                 at += 1
             start = edges[at] / 2
             step = int((x / 2 - start) / (edges[at + 1] / 2 - start) * per_bin)
-            table[at * per_bin + min(step, per_bin - 1)] += np.uint32(1)
+            table[at * per_bin + max(0, min(step, per_bin - 1))] += np.uint32(1)
         elif -np.inf < x < lo:
             below += 1
         elif hi < x < np.inf:

@@ -72,8 +72,9 @@ def count_steps(
     inside = values[(values >= edges[0]) & (values <= edges[-1])]
     at = np.clip(np.searchsorted(edges, inside, "right") - 1, 0, window.bins - 1)
     start, stop = edges[at], edges[at + 1]
-    share = (inside / 2 - start / 2) / (stop / 2 - start / 2)
-    step = np.minimum((share * window.per_bin).astype(np.int64), window.per_bin - 1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # bins may be too narrow to halve
+        share = np.nan_to_num((inside / 2 - start / 2) / (stop / 2 - start / 2))
+    step = np.clip(share * window.per_bin, 0, window.per_bin - 1).astype(np.int64)
     table.add(*np.unique(at * window.per_bin + step, return_counts=True))
     below = (values < edges[0]) & (values > -np.inf)
     above = (values > edges[-1]) & (values < np.inf)

@@ -136,7 +136,7 @@ class Summary:
     @property
     def near_zeros(self) -> int:
         """Values with |x| < near_zero_threshold, and zeros."""
-        return self._near_zeros(self.distribution())
+        return self._near_zeros(self.distribution(), self.near_zero_threshold)
 
     def distribution(self) -> Runs:
         """The finite values as runs, from everything that is known of them; UsageError if that was dropped."""
@@ -179,12 +179,10 @@ class Summary:
     @property
     def quantiles_need_refinement(self) -> bool:
         """Whether some of QUANTILES are known to less than 0.1 % and 0.01 std."""
-        return self.finite > 0 and bool(self._coarse(self.distribution())[1].any())
+        return bool(self._coarse(self.distribution())[1].any())
 
     def quantile_window(self) -> Window | None:
         """The window for a second pass that is worth it for quantiles; None where none is."""
-        if not self.finite:
-            return None
         runs = self.distribution()
         ranks, coarse = self._coarse(runs)
         if not coarse.any():
@@ -235,7 +233,7 @@ class Summary:
 
     def row(self) -> SummaryRow:
         """Everything that is shown of it, as plain Python numbers; UsageError once the distribution was dropped."""
-        runs = self.distribution()
+        runs, threshold = self.distribution(), self.near_zero_threshold
         quantiles = tuple(runs.quantiles(QUANTILES, float(self.min), float(self.max)).tolist())
         return SummaryRow(
             seen=self.seen,
@@ -244,8 +242,8 @@ class Summary:
             posinf=self.posinf,
             neginf=self.neginf,
             zeros=self.zeros,
-            near_zeros=self._near_zeros(runs),
-            near_zero_threshold=self.near_zero_threshold,
+            near_zeros=self._near_zeros(runs, threshold),
+            near_zero_threshold=threshold,
             mean=self.mean,
             std=self.std,
             variance=self.variance,
@@ -262,7 +260,7 @@ class Summary:
             skewness=self.skewness,
             kurtosis=self.kurtosis,
             quantiles=quantiles,
-            coarse=self.finite > 0 and bool(self._coarse(runs)[1].any()),
+            coarse=bool(self._coarse(runs)[1].any()),
             distinct=self.distinct,
             sketch=self._sketch(runs, quantiles[0], quantiles[-1]),
         )
@@ -282,8 +280,7 @@ class Summary:
             raise UsageError(f"no histogram of {bins} bins from {low} to {high}")
         return edges_between(low, high, bins)
 
-    def _near_zeros(self, runs: Runs) -> int:
-        threshold = self.near_zero_threshold
+    def _near_zeros(self, runs: Runs, threshold: float) -> int:
         if not threshold > 0:
             return self.zeros
         ends = runs.below(np.array([threshold])), runs.below(np.array([-threshold]), with_equal=True)
@@ -291,6 +288,8 @@ class Summary:
 
     def _coarse(self, runs: Runs) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Ranks that QUANTILES lie between, and which of them are known only coarsely."""
+        if runs.atoms or not self.finite:
+            return np.empty(0, np.int64), np.empty(0, np.bool_)
         at = np.array(QUANTILES) * (self.finite - 1)
         ranks = np.unique(np.concatenate((np.floor(at), np.ceil(at))).astype(np.int64))
         ranks = ranks[(ranks > 0) & (ranks < self.finite - 1)]
