@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from wtui.formats.keras.config import parse, summary
 from wtui.formats.keras.optimizer import optimizer_draft, trained_weights
 from wtui.formats.keras.tree import Draft, Finished, Remark, finish, locator
-from wtui.formats.keras.walk import walk
+from wtui.formats.keras.walk import Walked, walk
 from wtui.model import Catalogue, FileRef, Notice
 
 if TYPE_CHECKING:
@@ -51,21 +51,11 @@ def keras3_catalogue(
     walked = walk(saved, config, name)
     compiled = documents.config.get("compile_config")
     compiled = compiled if isinstance(compiled, Mapping) else {}
-    optimizer = compiled.get("optimizer")
-    weights = trained_weights(walked.root.all_tensors()) if walked.ordered else None
-    if walked.optimizers:
-        finish(walked.root)
-    settings = optimizer if isinstance(optimizer, Mapping) else None
-    for group in walked.optimizers:
-        walked.root.children.append(optimizer_draft(group, settings, weights))
+    _add_optimizers(walked, compiled.get("optimizer"))
     version = documents.metadata.get("keras_version")
     title = f"Keras {version}" if isinstance(version, str) else "Keras 3" if config else "Keras 3 weights"
-    facts = {**documents.metadata, **summary(config), **extra}
-    if compiled:
-        facts["compile_config"] = compiled
-    build_config = documents.config.get("build_config")
-    if build_config:
-        facts["build_config"] = build_config
+    told = {"compile_config": compiled, "build_config": documents.config.get("build_config")}
+    facts = {**documents.metadata, **summary(config), **extra, **{k: v for k, v in told.items() if v}}
     notices = [
         *documents.notices,
         *(Notice("", f"{g.path or '/'}: {g.problem}", lost=True) for g in saved.walk() if g.problem),
@@ -74,6 +64,16 @@ def keras3_catalogue(
         notices.append(Notice("", "there are no weights in it"))
         walked = walked._replace(remarks=[])
     return build(path, title, files, walked.root, facts, walked.remarks, notices)
+
+
+def _add_optimizers(walked: Walked, config: object) -> None:
+    """Hang the optimizers behind the layers; their slots are named after the weights, which are named first."""
+    if not walked.optimizers:
+        return
+    weights = trained_weights(walked.root.all_tensors()) if walked.ordered else None
+    finish(walked.root)
+    settings = config if isinstance(config, Mapping) else None
+    walked.root.children += [optimizer_draft(group, settings, weights) for group in walked.optimizers]
 
 
 def build(
