@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from wtui.storage import Files
 
-__all__ = ["BLOCK", "Buffer", "Plan", "plan_blocks"]
+__all__ = ["BLOCK", "Buffer", "Plan", "plan_blocks", "read_span"]
 
 BLOCK = 131072
 """Values in a block: 512 KiB of float32, which stays in the L2 cache between the two looks at it."""
@@ -131,7 +131,7 @@ class _Flat:
             start = block * BLOCK * self._bits // 8
             stop = (min((block + 1) * BLOCK, self._size) * self._bits + 7) // 8
             data = buffer.take(stop - start)
-            _read_span(self._parts, self._files, start, data.data)
+            read_span(self._parts, self._files, start, data.data)
             yield block, data
 
     def unit_of(self, block: int) -> int:
@@ -148,7 +148,7 @@ class _Flat:
         from wtui.codecs.plain import decode_values
 
         data = np.empty((self._size * self._bits + 7) // 8, np.uint8)
-        _read_span(self._parts, self._files, 0, data.data)
+        read_span(self._parts, self._files, 0, data.data)
         values = decode_values(data, self.dtype, self._size, self.byteorder).reshape(self._stored_shape)
         return values.transpose([self._order.index(a) for a in range(len(self._order))])
 
@@ -197,7 +197,7 @@ class _Strided:
         if span * item > 8 * GATHER_LIMIT:
             raise CodecError(f"its values lie too far apart ({span * item:,} bytes for one row)", entry.name)
         data = np.empty(span * item, np.uint8)
-        _read_span(self._parts, self._files, first * item, data.data)
+        read_span(self._parts, self._files, first * item, data.data)
         return as_strided(data.view(f"V{item}"), tuple(shape), tuple(s * item for s in entry.strides))
 
     def unit_of(self, block: int) -> int:
@@ -287,7 +287,7 @@ class _Boxes:
         return values[tuple(slice(n) for n in self._clipped(part))]
 
 
-def _read_span(parts: tuple[Part, ...], files: Files, start: int, out: memoryview) -> None:
+def read_span(parts: tuple[Part, ...], files: Files, start: int, out: memoryview) -> None:
     """Fill `out` with the bytes `start : start + len(out)` of the parts laid one after the other."""
     done = 0
     for part in parts:
