@@ -123,9 +123,8 @@ class _Listing:
         ):
             expected = self.metadata.get(key)
             if isinstance(expected, int) and expected > 0 and expected != found:
-                self.warnings.append(
-                    Notice("", f"written with {expected:,} {what}; {found:,} are here", found < expected)
-                )
+                message = f"was written with {expected:,} {what}; {found:,} are here"
+                self.warnings.append(Notice("", message, lost=found < expected))
 
     def check_overlaps(self) -> None:
         """Tell of tensors that share bytes."""
