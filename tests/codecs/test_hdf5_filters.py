@@ -97,6 +97,8 @@ def test_fletcher32_equals_h5py(tmp_path: Path, size: int) -> None:
     tensor = TensorEntry("t", "", "t", (size,), "uint8", None, "hdf5-chunks", (("filters", ((3, ()),)),))
     whole = Part(Extent(0, 0, 0), (0,), (size,))
     np.testing.assert_array_equal(hdf5_filters.decode(memoryview(data), tensor, whole), values)
+    swapped = data[:-4] + bytes((data[-3], data[-4], data[-1], data[-2]))
+    np.testing.assert_array_equal(hdf5_filters.decode(memoryview(swapped), tensor, whole), values)
     for place in (0, size // 2, len(data) - 1):
         broken = bytearray(data)
         broken[place] ^= 0x10
@@ -113,6 +115,17 @@ def test_shuffle_equals_h5py(tmp_path: Path, width: int) -> None:
     assert found.tobytes() == values.tobytes()
     if width > 1:
         assert data != values.tobytes()
+
+
+@pytest.mark.parametrize("width", [3, 8, 100])
+def test_what_is_left_over_stays_at_the_end(width: int) -> None:
+    """A shuffled run of bytes that is no multiple of the width, as the library's H5Z_filter_shuffle leaves it."""
+    plain = bytes(range(250))
+    whole = len(plain) // width * width
+    shuffled = np.frombuffer(plain, "u1", whole).reshape(-1, width).T.tobytes() + plain[whole:]
+    tensor = TensorEntry("t", "", "t", (250,), "uint8", None, "hdf5-chunks", (("filters", ((2, (width,)),)),))
+    found = hdf5_filters.decode(memoryview(shuffled), tensor, Part(Extent(0, 0, 0), (0,), (250,)))
+    assert found.tobytes() == plain
 
 
 @settings(max_examples=60, deadline=None)

@@ -137,6 +137,7 @@ def links(file: h5py.File) -> None:
     file["dangling"] = h5py.SoftLink("/nowhere")
     file["outside"] = h5py.ExternalLink("other.h5", "/secret")
     file["twice"] = file["a/b"]
+    file["überall"] = 1.0
 
 
 def cycles(file: h5py.File) -> None:
@@ -228,11 +229,35 @@ def deep_btree(file: h5py.File) -> None:
     file.create_dataset("both", data=values((90, 90), "<i2"), chunks=(1, 2), maxshape=(None, None))
 
 
+def indirect_heap(file: h5py.File) -> None:
+    """More names than the direct blocks of a fractal heap hold (512 KB), in trees of several levels."""
+    for i in range(8000):
+        file[f"{i:080}"] = h5py.SoftLink("/nowhere")
+    file["last"] = 1.0
+
+
+def unusual_headers(file: h5py.File) -> None:
+    """Object headers with times and with limits of their own for dense attributes."""
+    plist = h5p.create(h5p.DATASET_CREATE)
+    plist.set_attr_phase_change(20, 15)
+    plist.set_obj_track_times(True)
+    _create(file, "data", values((3,)), plist)
+    for i in range(18):
+        file["data"].attrs[f"a{i}"] = i
+    plist = h5p.create(h5p.GROUP_CREATE)
+    plist.set_attr_phase_change(2, 1)
+    h5py.h5g.create(file.id, b"group", gcpl=plist)
+    for i in range(4):
+        file["group"].attrs[f"a{i}"] = i
+
+
 def shared_messages(file: h5py.File) -> None:
+    file["scalar"] = 1.5
     for i in range(12):
         dataset = file.create_dataset(f"d{i}", data=values((3, 4)), fillvalue=1.5)
         dataset.attrs["same"] = "of all"
         dataset.attrs["own"] = float(i)
+        file["d0"].attrs[f"more {i}"] = "of all"
 
 
 def _create(file: h5py.File, name: str, data: np.ndarray, plist: Any) -> None:
@@ -272,6 +297,8 @@ ZOO: dict[str, tuple[Build, dict[str, Any]]] = {
     "chunks user block": (chunks, {"userblock_size": 512, **LATEST}),
     "large_attributes": (large_attributes, LATEST),
     "raw_edges": (raw_edges, LATEST),
+    "indirect_heap": (indirect_heap, LATEST),
+    "unusual_headers": (unusual_headers, LATEST),
     "paged_fixed": (paged_fixed, LATEST),
 }
 """Name: what to write, and how to open the file for it."""
@@ -294,9 +321,20 @@ def write(path: Path, name: str) -> Path:
     return path
 
 
-def write_with(path: Path, plist: Any, build: Build) -> Path:
+def old_superblock_plist() -> Any:
+    """A file creation property list that calls for superblock 1: another size of the nodes that index chunks."""
+    plist = h5p.create(h5p.FILE_CREATE)
+    if c_library().H5Pset_istore_k(ctypes.c_int64(plist.id), ctypes.c_uint(64)) < 0:
+        raise RuntimeError("H5Pset_istore_k")
+    return plist
+
+
+def write_with(path: Path, plist: Any, build: Build, *, latest: bool = False) -> Path:
     """Write a file that needs a property list which h5py.File has no argument for."""
-    number = h5py.h5f.create(str(path).encode(), h5py.h5f.ACC_TRUNC, plist)
+    access = h5p.create(h5p.FILE_ACCESS)
+    if latest:
+        access.set_libver_bounds(h5py.h5f.LIBVER_LATEST, h5py.h5f.LIBVER_LATEST)
+    number = h5py.h5f.create(str(path).encode(), h5py.h5f.ACC_TRUNC, plist, access)
     with h5py.File(number) as file:
         build(file)
     return path

@@ -73,9 +73,9 @@ def test_order_is_the_writers_unless_that_is_the_alphabet(tmp_path: Path, option
 
 
 def test_second_names_are_aliases_and_links_are_told(tmp_path: Path) -> None:
-    found = listed(zoo.write(tmp_path / "a.h5", "links earliest"))
-    assert {t.name: t.alias_of for t in found.tensors} == {"hard": None, "a/b/c": "hard"}
-    assert found.totals().parameters == 4
+    found = listed(zoo.write(tmp_path / "a.h5", "links latest"))
+    assert {t.name: t.alias_of for t in found.tensors} == {"hard": None, "überall": None, "a/b/c": "hard"}
+    assert found.totals().parameters == 5
     told = " ".join(notice.message for notice in found.warnings)
     assert "twice is the same group as a/b" in told
     assert "3 links to other places not followed" in told

@@ -10,7 +10,8 @@ import pytest
 
 from tests.formats import hdf5_zoo as zoo
 from wtui.errors import FormatError
-from wtui.formats.hdf5 import Dataset, Group, header, open_hdf5, space
+from wtui.formats.hdf5 import Dataset, Group, header, layout, open_hdf5, space
+from wtui.formats.hdf5 import heap as heap_module
 from wtui.formats.hdf5.datatype import MAX_MEMBERS, read_dataspace, read_datatype
 from wtui.formats.hdf5.space import Space
 from wtui.storage import BytesSource, FileSource
@@ -98,8 +99,9 @@ def test_a_tree_of_names_that_leads_in_circles(tmp_path: Path) -> None:
     assert "level" in back.problem or "circles" in back.problem
 
 
+@pytest.mark.parametrize("target", ["itself", "its first child"])
 @pytest.mark.parametrize(("libver", "signature"), [("earliest", b"TREE\1"), ("latest", b"BTIN\0")])
-def test_a_tree_of_chunks_that_leads_in_circles(tmp_path: Path, libver: str, signature: bytes) -> None:
+def test_a_tree_of_chunks_that_leads_in_circles(tmp_path: Path, libver: str, signature: bytes, target: str) -> None:
     path = zoo.write(tmp_path / "a.h5", f"deep_btree {libver}")
     raw = path.read_bytes()
     place = raw.index(signature)
@@ -107,10 +109,59 @@ def test_a_tree_of_chunks_that_leads_in_circles(tmp_path: Path, libver: str, sig
         place = raw.index(signature, place + 1)
     children = [i for i in range(place + 6, place + 2048) if _points_at_node(raw, i)]
     assert len(children) > 1
-    dataset = patched(path, {i: word(place) for i in children})["both"]
+    to = word(place) if target == "itself" else raw[children[0] : children[0] + 8]
+    dataset = patched(path, dict.fromkeys(children, to))["both"]
     assert isinstance(dataset, Dataset)
-    with pytest.raises(FormatError):
+    with pytest.raises(FormatError, match=r"circles|BTLF"):
         dataset.chunk_parts(0)
+
+
+@pytest.mark.parametrize("size", [0, 1 << 30])
+def test_chunks_outside_the_file(tmp_path: Path, size: int) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", data=np.zeros(100), chunks=(50,), compression="gzip")
+        stored = file["x"].id.get_chunk_info(1)
+    raw = (tmp_path / "a.h5").read_bytes()
+    place = raw.index(word(stored.byte_offset))
+    dataset = patched(tmp_path / "a.h5", {place - 24: size.to_bytes(4, "little")})["x"]
+    assert isinstance(dataset, Dataset)
+    with pytest.raises(FormatError, match="a chunk of"):
+        dataset.chunk_parts(0)
+
+
+def test_chunks_larger_than_memory(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", data=np.zeros((70, 90), "f4"), chunks=(70, 90))
+    raw = (tmp_path / "a.h5").read_bytes()
+    place = raw.index(b"".join(n.to_bytes(4, "little") for n in (70, 90, 4)))
+    dataset = patched(tmp_path / "a.h5", {place: b"\xff" * 4})["x"]
+    assert isinstance(dataset, Dataset)
+    assert "too large" in dataset.problem
+    assert dataset.chunk_parts(0) == ()
+
+
+def test_chunks_that_hold_next_to_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "BOMB_SIZE", 1 << 20)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["filling"] = np.zeros(100_000)
+        file.create_dataset("x", (1 << 23,), "f4", chunks=(1 << 20,), compression="gzip")[0] = 1
+    dataset = open_hdf5(FileSource(str(tmp_path / "a.h5")))["x"]
+    assert isinstance(dataset, Dataset)
+    assert dataset.problem == ""
+    with pytest.raises(FormatError, match="declares"):
+        dataset.chunk_parts(0)
+
+
+def test_contiguous_values_that_the_file_does_not_hold(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = np.zeros(77)
+        offset = file["x"].id.get_offset()
+    place = (tmp_path / "a.h5").read_bytes().index(word(offset) + word(77 * 8))
+    dataset = patched(tmp_path / "a.h5", {place + 8: word(600)})["x"]
+    assert isinstance(dataset, Dataset)
+    assert "holds 600 bytes" in dataset.problem
+    cut = patched(tmp_path / "a.h5", {place: word(len((tmp_path / "a.h5").read_bytes()) - 16)})["x"]
+    assert "600 of its 616 bytes lie behind the end" in cut.problem
 
 
 def _points_at_node(raw: bytes, place: int) -> bool:
@@ -124,9 +175,21 @@ def test_a_string_longer_than_the_file(tmp_path: Path) -> None:
         file.attrs["other"] = 1
     raw = (tmp_path / "a.h5").read_bytes()
     heap = raw.index(b"GCOL")
-    root = patched(tmp_path / "a.h5", {heap + 24: word(1 << 62)})
-    assert dict(root.attrs) == {"other": 1}
-    assert root.attrs_problem
+    for length in (1 << 62, heap_module.MAX_OBJECT + 1):
+        root = patched(tmp_path / "a.h5", {heap + 24: word(length)})
+        assert dict(root.attrs) == {"other": 1}
+        assert root.attrs_problem
+
+
+def test_a_sequence_shorter_than_it_claims(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["ragged"] = np.array([np.arange(3), np.arange(1)], dtype=h5py.vlen_dtype("i8"))
+    raw = (tmp_path / "a.h5").read_bytes()
+    place = raw.index(b"\3\0\0\0" + word(raw.index(b"GCOL")))
+    for count in (4, 1 << 31):
+        root = patched(tmp_path / "a.h5", {place: count.to_bytes(4, "little")})
+        assert dict(root.attrs) == {}
+        assert "sequence" in root.attrs_problem
 
 
 def test_an_attribute_of_more_values_than_bytes(tmp_path: Path) -> None:

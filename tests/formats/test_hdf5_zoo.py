@@ -22,8 +22,15 @@ def test_equals_h5py(name: str, tmp_path: Path) -> None:
     _compare(path)
 
 
-def test_shared_messages_equal_h5py(tmp_path: Path) -> None:
-    path = zoo.write_with(tmp_path / "shared.h5", zoo.shared_plist(), zoo.shared_messages)
+@pytest.mark.parametrize("latest", [False, True])
+def test_shared_messages_equal_h5py(latest: bool, tmp_path: Path) -> None:
+    path = zoo.write_with(tmp_path / "shared.h5", zoo.shared_plist(), zoo.shared_messages, latest=latest)
+    _compare(path)
+
+
+def test_superblock_1_equals_h5py(tmp_path: Path) -> None:
+    path = zoo.write_with(tmp_path / "old.h5", zoo.old_superblock_plist(), zoo.chunks)
+    assert path.read_bytes()[8] == 1
     _compare(path)
 
 

@@ -57,8 +57,7 @@ def chunk_parts(
     index, grid = layout.chunks, _grid(layout, dataspace)
     if prod(grid.counts) > MAX_CHUNKS:
         raise FormatError(f"a dataset of {prod(grid.counts):,} chunks, more than wtui lists", space.name)
-    written = _elements(space, index, grid, filtered) if index else ()
-    found = {place: element for place, element in written if _exists(place, grid)}
+    found = dict(_elements(space, index, grid, filtered)) if index else {}
     parts = []
     for place in product(*map(range, grid.counts)):
         address, size, mask = found.get(place, (0, 0, 0))
@@ -72,11 +71,6 @@ def chunk_parts(
     if is_bomb(prod(grid.counts) * grid.nbytes, stored):
         raise FormatError(f"declares {prod(grid.counts) * grid.nbytes:,} bytes and holds {stored:,}", space.name)
     return tuple(parts)
-
-
-def _exists(place: tuple[int, ...], grid: _Grid) -> bool:
-    """Whether the dataset has a chunk there; one that was shrunk may have left others behind."""
-    return all(p < n for p, n in zip(place, grid.counts, strict=True))
 
 
 def _grid(layout: Layout, dataspace: Dataspace) -> _Grid:

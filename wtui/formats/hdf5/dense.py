@@ -41,7 +41,10 @@ class _Doubling(NamedTuple):
 
 
 class FractalHeap:
-    """A heap of small pieces of metadata, each with an ID; later ones lie at larger offsets."""
+    """A heap of small pieces of metadata, each with an ID; later ones lie at larger offsets.
+
+    IDs of links, attributes and shared messages have 7 or 8 bytes, too few for the forms of ID that longer ones allow.
+    """
 
     __slots__ = (
         "_blocks",
@@ -89,9 +92,7 @@ class FractalHeap:
         fields = Cursor(self._space, identity)
         kind = fields.uint(1) >> 4
         if kind == 2:
-            extended = self.id_size > 18
-            length = (identity[0] & 15) + 1 if not extended else ((identity[0] & 15) << 8 | fields.uint(1)) + 1
-            return fields.take(length), 0
+            return fields.take((identity[0] & 15) + 1), 0
         if kind == 1:
             address, length = self._huge_place(fields)
         elif kind == 0:
@@ -106,9 +107,6 @@ class FractalHeap:
     def _huge_place(self, fields: Cursor) -> tuple[int, int]:
         """Address and length of an object too large for the heap's blocks."""
         space = self._space
-        if self.id_size > space.offsets + space.lengths:
-            address = fields.address_or_none()
-            return address or 0, fields.length()
         if self._huge_ids is None:
             self._huge_ids = {}
             for record in records(space, self._huge, HUGE_OBJECTS) if self._huge is not None else ():
