@@ -77,7 +77,7 @@ def _read_run(
     from wtui.codecs.plain import decode_values
 
     bits = DTYPE_BITS[entry.dtype]
-    together = len(out) if step * bits <= MAX_GAP * 8 else 1
+    together = max(len(out), 1) if step * bits <= MAX_GAP * 8 else 1
     for first in range(0, len(out), together):
         wanted = min(together, len(out) - first)
         count = (wanted - 1) * step + 1
