@@ -68,27 +68,27 @@ class CountedBlocks:
         for scratch in scratches:
             scratch.release(self)
         numbers, found, keys = self._rows()
-        places = self._places(numbers, found, keys)
         counted = self._counts()
-        if self._kind.narrow:
-            return self._narrow(found, counted), places
+        summary = self._narrow(found, counted) if self._kind.narrow else self._wide(found, keys, counted)
+        return summary, self._places(numbers, found, keys)
+
+    def _wide(self, found: NDArray[np.float64], keys: NDArray[np.int64], counted: Counted) -> Summary:
+        """From rows and counts by bucket."""
         sums = found.sum(axis=0)
-        moments = moments_of_rows(found[:, rows.MOMENTS])
         filled = keys[found[:, rows.COUNT] > 0]
-        lowest, highest = (int(filled[:, 0].min()), int(filled[:, 1].max())) if len(filled) else (0, 0)
-        summary = Summary(
+        zeros = int(sums[rows.ZEROS])
+        return Summary(
             seen=int(sums[[rows.COUNT, rows.NAN, rows.POSINF, rows.NEGINF]].sum()),
             total=self._total,
             nan=int(sums[rows.NAN]),
             posinf=int(sums[rows.POSINF]),
             neginf=int(sums[rows.NEGINF]),
-            zeros=int(sums[rows.ZEROS]),
-            min=self._kind.value(lowest) if len(filled) else nan,
-            max=self._kind.value(highest) if len(filled) else nan,
-            moments=moments,
-            counts=_buckets(counted, int(sums[rows.ZEROS]), int(sums[rows.NEGATIVE_ZEROS]), self._kind.whole),
+            zeros=zeros,
+            min=self._kind.value(int(filled[:, 0].min())) if len(filled) else nan,
+            max=self._kind.value(int(filled[:, 1].max())) if len(filled) else nan,
+            moments=moments_of_rows(found[:, rows.MOMENTS]),
+            counts=_buckets(counted, zeros, int(sums[rows.NEGATIVE_ZEROS]), self._kind.whole),
         )
-        return summary, places
 
     def _usual(
         self,
