@@ -27,6 +27,7 @@ __all__ = [
     "float32",
     "float64",
     "integers",
+    "message",
     "signed",
     "text",
     "varint",
@@ -81,6 +82,22 @@ def fields(source: Source, start: int, stop: int) -> Iterator[Field]:
         if field.stop > stop:
             raise FormatError(f"a field at byte {at:,} leads out of its message", source.name, "truncated?")
         at = field.stop
+        yield field
+
+
+def message(data: bytes, start: int = 0, stop: int | None = None) -> Iterator[Field]:
+    """The same of a message that is in memory, in the bytes `start:stop` of `data`; FormatError, without a path."""
+    stop = len(data) if stop is None else stop
+    at = start
+    while at < stop:
+        try:
+            key, i = varint(data, at)
+            field = _field(key, data, i, 0)
+        except (IndexError, ValueError) as error:
+            raise FormatError("some bytes are no protobuf message", hint=str(error)) from None
+        at = field.stop
+        if at > stop:
+            raise FormatError("a protobuf field leads out of its message", hint="truncated?")
         yield field
 
 

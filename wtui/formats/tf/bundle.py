@@ -1,0 +1,278 @@
+"""TensorBundle: TensorFlow's checkpoints of the second version, an index of tensors and files with their bytes.
+
+`PREFIX.index` is a sorted table of names and places, `PREFIX.data-00000-of-00003` hold the values
+(tensorflow/core/protobuf/tensor_bundle.proto). Knows where a tensor lies, not what it is for.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import prod
+from typing import TYPE_CHECKING, NamedTuple
+
+from wtui.errors import FormatError, StorageError, WtuiError
+from wtui.formats.boxes import cut
+from wtui.formats.protobuf import FIXED32, LEN, Field, message, signed, varint
+from wtui.formats.tf.dtypes import OPAQUE, dtype_name
+from wtui.formats.tf.slices import parse_slice
+from wtui.formats.tf.sstable import entries
+from wtui.model import DTYPE_BITS, Extent, FileRef, Notice, Part, TensorEntry
+from wtui.storage import FileSource, file_ref
+
+if TYPE_CHECKING:
+    from wtui.formats.tf.slices import Box
+    from wtui.storage import Source
+
+__all__ = ["Bundle", "BundleEntry", "read_bundle"]
+
+MAX_TENSORS = 1_000_000
+"""Tensors of one index; the largest published checkpoints have some thousands."""
+
+MAX_SHARDS = 100_000
+"""Files of one checkpoint."""
+
+MAX_RANK = 254
+"""Axes of a tensor: TensorFlow's own limit."""
+
+MAX_STRING = 64 << 20
+"""Bytes of a string that is read: an object graph has about 100 bytes a variable."""
+
+LFS_POINTER = b"version https://git-lfs"
+
+
+class BundleEntry(NamedTuple):
+    """What the index says of a tensor, or of a piece of one."""
+
+    dtype: int
+    shape: tuple[int, ...]
+    shard: int
+    offset: int
+    size: int
+    crc32c: int
+    """Masked; 0 where it is not recorded."""
+    slices: tuple[Box, ...]
+    """Of a partitioned variable, which has no bytes of its own."""
+
+
+class Bundle:
+    """The index of a checkpoint, and the files that it names as far as they are there."""
+
+    def __init__(self, prefix: str, shards: int, big_endian: bool, tensors: dict[str, BundleEntry]) -> None:
+        self.prefix = prefix
+        self.shards = shards
+        self.byteorder = ">" if big_endian else "<"
+        self.tensors = tensors
+        """By key, in the order of the index: the alphabet's."""
+        self.pieces: dict[bytes, BundleEntry] = {}
+        self.files: list[FileRef] = []
+        self.missing: dict[int, str] = {}
+        """Why a file of values cannot be read, by its number."""
+        self._numbers: dict[int, int] = {}
+
+    def data_path(self, shard: int) -> str:
+        """Where the values of a shard should lie."""
+        return f"{self.prefix}.data-{shard:05d}-of-{self.shards:05d}"
+
+    def find_files(self) -> list[Notice]:
+        """Look for the files that the index needs; what is wrong with them."""
+        needed = {e.shard for e in (*self.tensors.values(), *self.pieces.values()) if not e.slices}
+        for shard in sorted(needed):
+            path = self.data_path(shard)
+            try:
+                ref = _look_at(path)
+            except StorageError as error:
+                self.missing[shard] = f"{path.rpartition('/')[2]} {error.what}"
+                continue
+            self._numbers[shard] = len(self.files)
+            self.files.append(ref)
+        return [Notice("", f"{reason}: its tensors cannot be read") for reason in self.missing.values()]
+
+    def overlaps(self) -> list[Notice]:
+        """Notices on tensors that claim bytes of others, which nothing that TensorFlow writes does."""
+        stored = [(e.shard, e.offset, e.size, str(k)) for k, e in self.tensors.items() if not e.slices and e.size]
+        stored += [(e.shard, e.offset, e.size, f"a piece {k[1:60]!r}") for k, e in self.pieces.items() if e.size]
+        found: list[Notice] = []
+        shard, end, owner = -1, 0, ""
+        for at, offset, size, name in sorted(stored):
+            if at != shard:
+                shard, end = at, 0
+            if offset < end:
+                found.append(Notice("", f"the bytes of {name} overlap those of {owner}"))
+            if offset + size > end:
+                end, owner = offset + size, name
+        return found
+
+    def tensor(self, key: str, name: str) -> TensorEntry:
+        """The tensor stored under `key` as an entry called `name`, whose role is the last part of the name."""
+        entry = self.tensors[key]
+        dtype = dtype_name(entry.dtype)
+        role = name.rpartition("/")[2]
+        made = TensorEntry(name, "", role, entry.shape, dtype, (), byteorder=self.byteorder)
+        problem = _opaque(entry, dtype)
+        try:
+            parts = () if problem else self._parts(key, entry, DTYPE_BITS.get(dtype, 8))
+        except FormatError as error:
+            return made._replace(problem=error.what)
+        return made._replace(parts=parts, problem=problem, group="state" if dtype in OPAQUE else "model")
+
+    def _parts(self, name: str, entry: BundleEntry, bits: int) -> tuple[Part, ...]:
+        if not entry.slices:
+            return (Part(self._extent(entry)),)
+        boxes = [self._piece(name, entry, box) for box in entry.slices]
+        if sum(prod(box.lengths) for box, _ in boxes) != prod(entry.shape) or _overlap([box for box, _ in boxes]):
+            raise FormatError(f"its {len(boxes)} pieces do not make up its shape")
+        boxes.sort(key=lambda piece: piece[0].starts)
+        if all(box.lengths[1:] == entry.shape[1:] for box, _ in boxes):
+            return tuple(Part(extent) for _, extent in boxes)
+        return tuple(part for box, extent in boxes for part in cut(extent, box.starts, box.lengths, bits))
+
+    def _piece(self, name: str, entry: BundleEntry, box: Box) -> tuple[Box, Extent]:
+        """A piece with its real lengths, and where it lies; FormatError if it is not what it should be."""
+        stored = self.pieces.get(box.key(name))
+        real = box.within(entry.shape)
+        if real is None:
+            raise FormatError(f"a piece of it lies outside its shape {list(entry.shape)}")
+        if stored is None:
+            raise FormatError(f"its piece at {list(box.starts)} is not in the index")
+        bits = DTYPE_BITS.get(dtype_name(entry.dtype), 8)
+        if stored.dtype != entry.dtype or stored.size * 8 != prod(real.lengths) * bits:
+            raise FormatError(f"its piece at {list(box.starts)} has not the size that its shape needs")
+        return real, self._extent(stored)
+
+    def _extent(self, entry: BundleEntry) -> Extent:
+        if entry.shard in self.missing:
+            raise FormatError(self.missing[entry.shard])
+        return Extent(self._numbers[entry.shard], entry.offset, entry.size)
+
+    def string(self, key: str) -> bytes:
+        """The text of a scalar string tensor; FormatError or StorageError if it cannot be had."""
+        entry = self.tensors[key]
+        if entry.slices or prod(entry.shape) != 1 or entry.size > MAX_STRING:
+            raise FormatError(f"{key} is not a single text")
+        source = FileSource(self.data_path(entry.shard))
+        try:
+            data = source.read(entry.offset, entry.size)
+            length, at = varint(data, 0)
+        except (IndexError, ValueError):
+            raise FormatError(f"{key} is damaged", self.prefix) from None
+        finally:
+            source.close()
+        if at + 4 + length != len(data):
+            raise FormatError(f"{key} is damaged", self.prefix)
+        return data[at + 4 :]
+
+
+def read_bundle(source: Source, prefix: str) -> Bundle:
+    """The bundle whose index is `source`; FormatError if it is damaged, or of the first version."""
+    table = entries(source)
+    first = next(table, None)
+    if first is None or first[0] != b"":
+        raise FormatError("is a table, but not the index of a TensorFlow checkpoint", source.name)
+    shards, big_endian = _header(first[1], source.name)
+    bundle = Bundle(prefix, shards, big_endian, {})
+    for key, value in table:
+        if len(bundle.tensors) + len(bundle.pieces) >= MAX_TENSORS:
+            raise FormatError(f"names more than {MAX_TENSORS:,} tensors", source.name)
+        try:
+            entry = _entry(value)
+        except WtuiError as error:
+            raise FormatError(f"its entry {key[:80]!r} is damaged", source.name, error.hint) from error
+        if key.startswith(b"\x00"):
+            bundle.pieces[key] = entry
+        else:
+            bundle.tensors[key.decode("utf-8", "replace")] = entry
+    return bundle
+
+
+def _header(data: bytes, name: str) -> tuple[int, bool]:
+    """Number of data files, and whether values are big-endian; FormatError for a table of the first version."""
+    found: dict[int, Field] = {f.number: f for f in message(data)}
+    if 1 in found and found[1].wire == LEN:
+        raise FormatError(
+            "is a TensorFlow checkpoint of version 1 (one file, written before 2017), which wtui does not read",
+            name,
+            "convert it: " + V1_TO_V2,
+        )
+    shards = found[1].value if 1 in found else 0
+    if shards > MAX_SHARDS:
+        raise FormatError(f"claims to consist of {shards:,} files", name)
+    return shards, 2 in found and found[2].value == 1
+
+
+V1_TO_V2 = (
+    'python -c "import sys, tensorflow as tf; r = tf.train.load_checkpoint(sys.argv[1]); '
+    "n = sorted(r.get_variable_to_shape_map()); "
+    "tf.raw_ops.SaveV2(prefix=sys.argv[2], tensor_names=n, shape_and_slices=[''] * len(n), "
+    'tensors=[r.get_tensor(x) for x in n])" OLD NEW'
+)
+"""What turns a checkpoint of the first version into one of the second, where TensorFlow is installed."""
+
+
+def _entry(data: bytes) -> BundleEntry:
+    """A BundleEntryProto; what is absent is 0."""
+    dtype = shard = offset = size = crc = 0
+    shape: tuple[int, ...] = ()
+    slices: list[Box] = []
+    for number, wire, value, start, stop in message(data):
+        if number == 1:
+            dtype = value
+        elif number == 2 and wire == LEN:
+            shape = _shape(data, start, stop)
+        elif number == 3:
+            shard = value
+        elif number == 4:
+            offset = signed(value)
+        elif number == 5:
+            size = signed(value)
+        elif number == 6 and wire == FIXED32:
+            crc = value
+        elif number == 7 and wire == LEN:
+            slices.append(parse_slice(data[start:stop]))
+    if shard > MAX_SHARDS or offset < 0 or size < 0:
+        raise FormatError("its place is impossible")
+    return BundleEntry(dtype, shape, shard, offset, size, crc, tuple(slices))
+
+
+def _shape(data: bytes, start: int, stop: int) -> tuple[int, ...]:
+    """A TensorShapeProto."""
+    dims: list[int] = []
+    for field in message(data, start, stop):
+        if field.number == 2 and field.wire == LEN:
+            size = next((f.value for f in message(data, field.start, field.stop) if f.number == 1), 0)
+            dims.append(signed(size))
+    if len(dims) > MAX_RANK:
+        raise FormatError(f"a shape of {len(dims):,} axes")
+    return tuple(dims)
+
+
+def _look_at(path: str) -> FileRef:
+    """The identity of a file of values; StorageError if it is not there or stands for one that is elsewhere."""
+    source = FileSource(path)
+    try:
+        if source.size < 1024 and source.read(0, min(source.size, 64)).startswith(LFS_POINTER):
+            raise StorageError("is a Git LFS pointer, not the values (`git lfs pull` fetches them)", path)
+        return file_ref(source)
+    finally:
+        source.close()
+
+
+def _opaque(entry: BundleEntry, dtype: str) -> str:
+    """Why the values are no numbers, or `""`."""
+    if dtype == "string":
+        count = prod(entry.shape)
+        return "holds a text" if count == 1 else f"holds {count:,} texts"
+    return f"holds a {dtype}, which has no values to show" if dtype in OPAQUE else ""
+
+
+def _overlap(boxes: list[Box]) -> bool:
+    """Whether two boxes share a value. Boxes that are cut along the first axis alone, the usual ones, are compared with
+    their neighbours only, and so are thousands of others: the count of values was compared before."""
+    boxes = sorted(boxes, key=lambda box: box.starts)
+    if len(boxes) > 64:
+        return any(_share(a, b) for a, b in pairwise(boxes))
+    return any(_share(a, b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
+
+
+def _share(a: Box, b: Box) -> bool:
+    pairs = zip(a.starts, a.lengths, b.starts, b.lengths, strict=True)
+    return all(s < t + m and t < s + n for s, n, t, m in pairs)
