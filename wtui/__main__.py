@@ -1,25 +1,70 @@
-"""The command `wtui`: decides between the browser and a data command, and imports only the one that is needed."""
+"""The command `wtui`: hands the browser to the command line, and imports only what the arguments need."""
 
 from __future__ import annotations
 
+import gc
 import sys
+from typing import TYPE_CHECKING
+
+from wtui.cli import COMMANDS
+from wtui.cli.browse import browse, has_terminal
+from wtui.cli.status import guarded
+from wtui.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from wtui.formats.candidates import Candidate
 
 __all__ = ["main"]
 
-COMMANDS = frozenset({"ls", "stats", "plot", "demo"})
-"""Words that are commands when they come first; `./ls` opens a file that is named like one."""
+OPENING = 1.0
+"""Seconds to wait for a file to be opened before the browser shows that it is being opened."""
 
 
-def main(argv: list[str] | None = None) -> int:
+class Browser:
+    """The Textual browser, as a `wtui.cli.browse.Screen`."""
+
+    def show(self, path: str, format: str | None) -> int:
+        """Browse one model. The file is opened while Textual is imported; one that cannot be ends it with an error."""
+        gc.disable()  # until the first frame: importing and building makes much, and nothing of it is garbage
+        from wtui.tui.jobs import Opening
+
+        opening = Opening(path, format)
+        if not has_terminal():
+            opening.wait()
+            raise opening.error or UsageError(
+                "there is no terminal to browse in", path, "wtui ls PATH, wtui stats PATH"
+            )
+        from wtui.tui.app import WtuiApp
+
+        opening.wait(OPENING)
+        if opening.error is not None:
+            raise opening.error
+        app = WtuiApp(opening)
+        app.run()
+        if opening.error is not None:
+            raise opening.error
+        return app.return_code or 0
+
+    def pick(self, folder: str, candidates: Sequence[Candidate], notes: Mapping[str, str]) -> str | None:
+        """Let the user choose a model."""
+        from wtui.tui.picker import pick
+
+        return pick(folder, candidates, notes)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Run wtui with these arguments (default: the process's); the exit code."""
-    arguments = sys.argv[1:] if argv is None else argv
-    if len(arguments) == 1 and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
-        from wtui.tui.app import browse_path
+    return guarded(lambda: _run(sys.argv[1:] if argv is None else argv))
 
-        return browse_path(arguments[0])
+
+def _run(arguments: Sequence[str]) -> int:
+    if len(arguments) == 1 and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+        return browse(arguments[0], None, Browser())
     from wtui.cli.main import run
 
-    return run(arguments)
+    return run(arguments, Browser())
 
 
 if __name__ == "__main__":

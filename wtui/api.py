@@ -152,6 +152,12 @@ class Model:
             raise self._unknown(path, missing)
         return self._opened.layer(node)
 
+    def tensors_of(self, part: Tensor | Layer) -> tuple[Tensor, ...]:
+        """All tensors below a layer in depth order, or the tensor itself."""
+        if isinstance(part, Tensor):
+            return (part,)
+        return tuple(self._opened.tensors[i] for i in part.node.all_tensors())
+
     def summary(self, tensors: Iterable[Tensor | str] | None = None) -> Summary:
         """Every statistic of all the model's values taken together, or of those of certain tensors.
 

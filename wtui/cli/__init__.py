@@ -1,0 +1,14 @@
+"""The command line: one module a command over `wtui.api`; `output` owns stdout, `status` stderr and exit codes."""
+
+from __future__ import annotations
+
+__all__ = ["COMMANDS"]
+
+COMMANDS: dict[str, str] = {
+    "ls": "layers and tensors: shapes, dtypes, parameters, bytes; reads no weights",
+    "stats": "every statistic of every tensor and of the whole model",
+    "plot": "a histogram of values, or a statistic along the depth of the model",
+    "demo": "open the models that come with wtui",
+    "help": "this text, or that of a command",
+}
+"""Words that are commands when they come first, each a module of this package; `./ls` is a file."""

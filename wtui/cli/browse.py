@@ -1,0 +1,91 @@
+"""What comes before the browser: which model is meant, and whether there is a terminal to show it in.
+
+The screen itself is handed in, since the command line does not know the browser.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Protocol
+
+from wtui.cli.status import Exit
+from wtui.errors import UsageError, WtuiError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from wtui.formats.candidates import Candidate
+
+__all__ = ["Screen", "browse", "demo", "has_terminal"]
+
+
+class Screen(Protocol):
+    """What draws."""
+
+    def show(self, path: str, format: str | None) -> int:
+        """Browse one model until the user leaves; the exit code. WtuiError if it cannot be opened."""
+
+    def pick(self, folder: str, candidates: Sequence[Candidate], notes: Mapping[str, str]) -> str | None:
+        """Let the user choose one of the models in a folder; its path, None for none."""
+
+
+def browse(path: str, format: str | None, screen: Screen) -> int:
+    """Browse a model, or one of those in a folder; the exit code."""
+    if format is None and os.path.isdir(path):
+        from wtui.formats.candidates import models_inside
+
+        found = models_inside(path)
+        if len(found) > 1:
+            return _choose(path, found, {}, screen)
+        if found:
+            path = found[0].path
+    return screen.show(path, format)
+
+
+def here(screen: Screen) -> int:
+    """Browse one of the models in this folder, for a user who named none."""
+    from wtui.formats.candidates import find_models
+
+    found = find_models(".")
+    if not found:
+        raise UsageError("there is no model in this folder", hint="name one: wtui PATH, or try wtui demo")
+    return _choose(".", found, {}, screen)
+
+
+def demo(screen: Screen) -> int:
+    """Browse one of the models that come with wtui."""
+    from wtui.demo import folder
+    from wtui.formats.candidates import find_models
+
+    found = sorted(find_models(folder()), key=lambda c: c.path)
+    return _choose(folder(), found, {c.path: _note(c.path) for c in found}, screen)
+
+
+def has_terminal() -> bool:
+    """Whether somebody can see a screen and press keys."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _choose(folder: str, found: Sequence[Candidate], notes: Mapping[str, str], screen: Screen) -> int:
+    """Let the user choose and browse that; without a terminal, list what there is."""
+    if has_terminal():
+        path = screen.pick(folder, found, notes)
+        return Exit.DONE if path is None else screen.show(path, None)
+    from wtui.cli import output
+    from wtui.render.candidates import candidate_lines
+
+    output.write_lines(candidate_lines(found, folder, notes))
+    raise UsageError(
+        "several models, and no terminal to choose in", folder, "wtui PATH browses one, wtui ls PATH lists it"
+    )
+
+
+def _note(path: str) -> str:
+    """What is noted in the file about the model."""
+    from wtui.formats import open_catalogue
+
+    try:
+        return str(open_catalogue(path).metadata.get("note", ""))
+    except WtuiError:
+        return ""

@@ -1,0 +1,90 @@
+"""Which command the arguments mean, and its help."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from wtui import __version__
+from wtui.cli import COMMANDS, output
+from wtui.cli.browse import browse, demo, here
+from wtui.cli.options import Parser
+from wtui.cli.status import Exit
+from wtui.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from wtui.cli.browse import Screen
+
+__all__ = ["run"]
+
+USAGE = """Look into the weights of neural-network model files, in the terminal.
+
+  wtui PATH             browse a model: layer tree, statistics, histograms
+  wtui                  choose one of the models in this folder
+  wtui COMMAND ...      print data, for pipes and scripts
+
+commands:
+{commands}
+
+examples:
+  wtui vgg16.keras
+  wtui ls vgg16.keras
+  wtui stats vgg16.keras --select '*/kernel' --csv > kernels.csv
+  wtui plot vgg16.keras fc1/kernel
+  wtui ./ls             a file that is called like a command
+
+options:
+  --format NAME         read the file as this format instead of guessing it
+  --version             the version of wtui
+  -h, --help            this text; `wtui COMMAND -h` is the help of a command
+
+exit codes: 0 done, 2 bad usage or nothing could be read, 3 not everything could be read
+"""
+
+
+def run(arguments: Sequence[str], screen: Screen) -> int:
+    """Do what the arguments say; the exit code. WtuiError for what cannot be done."""
+    if not arguments:
+        return here(screen)
+    first, rest = arguments[0], arguments[1:]
+    if first in ("-h", "--help", "help"):
+        return _help(rest, screen)
+    if first == "--version":
+        output.write_text(f"wtui {__version__}\n")
+        return Exit.DONE
+    if first == "demo":
+        Parser("wtui demo", "Open the models that come with wtui.").parse_args(rest)
+        return demo(screen)
+    if first in COMMANDS:
+        return _command(first)(rest)
+    return _browse(arguments, screen)
+
+
+def _command(name: str) -> Callable[[Sequence[str]], int]:
+    module = import_module(f"wtui.cli.{name}")
+    return cast("Callable[[Sequence[str]], int]", module.run)
+
+
+def _help(words: Sequence[str], screen: Screen) -> int:
+    """The help of a command, or of all."""
+    if words and words[0] in COMMANDS and words[0] != "help":
+        return run([words[0], "-h"], screen)
+    if words:
+        raise UsageError(f"there is no command {words[0]!r}", hint=f"commands: {', '.join(COMMANDS)}")
+    listed = "\n".join(f"  {name:<8}{what}" for name, what in COMMANDS.items())
+    output.write_text(USAGE.format(commands=listed))
+    return Exit.DONE
+
+
+def _browse(arguments: Sequence[str], screen: Screen) -> int:
+    parser = Parser("wtui", "Browse a model in the terminal.")
+    parser.add_argument("paths", metavar="PATH", nargs="*")
+    parser.add_argument("--format", metavar="NAME")
+    options = parser.parse_args(arguments)
+    if len(options.paths) == 2:
+        raise UsageError("models cannot be compared yet", hint="wtui PATH browses one")
+    if len(options.paths) > 2:
+        raise UsageError(f"{len(options.paths)} paths are too many", hint="wtui PATH browses one")
+    return browse(options.paths[0], options.format, screen) if options.paths else here(screen)

@@ -1,0 +1,114 @@
+"""Arguments that commands share, a parser whose errors are one line, and the models and tensors that they name."""
+
+from __future__ import annotations
+
+import os
+import re
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from typing import TYPE_CHECKING, NoReturn
+
+from wtui.cli.output import write_text
+from wtui.errors import FormatError, UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from wtui.api import Model
+    from wtui.handles import Tensor
+
+__all__ = ["Parser", "data_parser", "open_model", "selected_tensors"]
+
+_NUMBER = re.compile(r"-(\d|\.\d|inf)", re.IGNORECASE)
+"""How an argument starts that is a negative number and not an option: `-0.1`, `-1e-3`."""
+
+MAX_THREADS = 64
+"""More than this many threads only wait for each other."""
+
+NEAREST = 3
+"""Names that an error about a pattern without matches suggests."""
+
+
+class Parser(ArgumentParser):
+    """A parser that raises UsageError for its errors and writes its help as data."""
+
+    def __init__(self, prog: str, description: str, examples: str = "") -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog=f"examples:\n{examples}" if examples else None,
+            formatter_class=RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        self._negative_number_matcher = _NUMBER
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"see `{self.prog} -h`")
+
+    def _print_message(self, message: str, file: object = None) -> None:
+        write_text(message)
+
+
+def data_parser(prog: str, description: str, examples: str, *, csv: bool = False) -> Parser:
+    """A parser with the arguments of every command that prints data about one model."""
+    parser = Parser(prog, description, examples)
+    parser.add_argument("path", metavar="PATH", help="a model file, or a folder that is a model")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="one JSON document and nothing else")
+    if csv:
+        shape.add_argument("--csv", action="store_true", help="a row for each tensor, with a header")
+    parser.add_argument(
+        "--select", metavar="GLOB", action="append", help="only tensors whose names match (* ? [...]); may be repeated"
+    )
+    parser.add_argument("--ascii", action="store_true", help="nothing but ASCII characters")
+    parser.add_argument("--format", metavar="NAME", help="read the file as this format instead of guessing it")
+    parser.add_argument("--threads", metavar="N", type=_threads, help="threads that read values (default: processors)")
+    return parser
+
+
+def open_model(options: Namespace) -> Model:
+    """The model that the arguments name; in a folder that is no model, the only one there is."""
+    from wtui.api import open
+
+    try:
+        return open(options.path, format=options.format, threads=options.threads)
+    except FormatError as error:
+        if options.format is not None or not os.path.isdir(options.path):
+            raise
+        from wtui.formats.candidates import models_inside
+
+        found = models_inside(options.path)
+        if not found:
+            raise
+        if len(found) > 1:
+            names = ", ".join(os.path.relpath(c.path, options.path) for c in found[:NEAREST])
+            more = f" and {len(found) - NEAREST} more" if len(found) > NEAREST else ""
+            raise UsageError("a folder of several models", options.path, f"name one: {names}{more}") from error
+        return open(found[0].path, threads=options.threads)
+
+
+def selected_tensors(model: Model, globs: list[str] | None) -> list[Tensor] | None:
+    """The tensors whose names match any of the patterns, in the model's order; None without patterns.
+
+    UnknownNameError with the nearest names if nothing matches.
+    """
+    if not globs:
+        return None
+    from fnmatch import translate
+
+    wanted = re.compile("|".join(map(translate, globs)))
+    tensors = [*model.tensors, *model.other_tensors]
+    found = [t for t in tensors if wanted.match(t.name)]
+    if not found:
+        from difflib import get_close_matches
+
+        plain = globs[0].strip("*?")
+        near = get_close_matches(plain, [t.name for t in tensors], n=NEAREST, cutoff=0.3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "`wtui ls` lists all names"
+        raise UnknownNameError(f"no tensor matches {' or '.join(globs)}", model.path, hint)
+    return sorted(found, key=lambda t: t.index)
+
+
+def _threads(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_THREADS:
+        raise ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_THREADS}")
+    return int(text)
