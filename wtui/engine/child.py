@@ -15,7 +15,7 @@ from threading import Thread
 from typing import Any, BinaryIO
 
 from wtui.engine.client import HEADER
-from wtui.engine.protocol import AskHistogram, GoneWrong, Look, Open, Stop
+from wtui.engine.protocol import AskHistogram, AskValues, GoneWrong, Look, Open, Stop
 from wtui.errors import StorageError, WtuiError
 
 __all__ = ["main"]
@@ -76,7 +76,7 @@ def _waiting(questions: SimpleQueue[Any]) -> list[Any]:
             break
         if isinstance(question, Stop):
             return [question]
-        if isinstance(question, Look | AskHistogram):
+        if isinstance(question, Look | AskHistogram | AskValues):
             latest[type(question)] = question
     return list(latest.values())
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AskHistogram",
+    "AskValues",
     "Distribution",
     "Failed",
     "Finished",
@@ -24,6 +25,7 @@ __all__ = [
     "Sampled",
     "Scanned",
     "Stop",
+    "Values",
 ]
 
 Subject = int
@@ -52,6 +54,14 @@ class AskHistogram(NamedTuple):
     bins: int
     low: float | None = None
     high: float | None = None
+
+
+class AskValues(NamedTuple):
+    """Read the box `start : stop` of a tensor."""
+
+    tensor: int
+    start: tuple[int, ...]
+    stop: tuple[int, ...]
 
 
 class Stop(NamedTuple):
@@ -102,6 +112,16 @@ class Distribution(NamedTuple):
     """Values counted, inside and outside the bins."""
     total: int
     """Values there are; more than seen: a sample, or a layer that is not scanned whole."""
+
+
+class Values(NamedTuple):
+    """The values of a box in C order, or why they cannot be read."""
+
+    tensor: int
+    start: tuple[int, ...]
+    stop: tuple[int, ...]
+    values: tuple[float | int, ...]
+    problem: str = ""
 
 
 class Progress(NamedTuple):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from wtui.engine.fold import LayerFolds
 from wtui.engine.protocol import (
     AskHistogram,
+    AskValues,
     Distribution,
     Failed,
     Finished,
@@ -22,7 +23,9 @@ from wtui.engine.protocol import (
     Progress,
     Sampled,
     Scanned,
+    Values,
 )
+from wtui.engine.region import read_box
 from wtui.engine.sample import sample_tensor
 from wtui.engine.scan import Outcome, Scanner
 from wtui.engine.store import SummaryStore
@@ -36,8 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Question", "Session"]
 
-Question = Look | AskHistogram
-Answer = Scanned | Failed | Sampled | LayerSummary | Distribution | Progress | Finished
+Question = Look | AskHistogram | AskValues
+Answer = Scanned | Failed | Sampled | LayerSummary | Distribution | Progress | Finished | Values
 
 GATHER = 0.05
 """Seconds over which finished tensors are gathered into one answer."""
@@ -95,9 +98,21 @@ class Session:
         if isinstance(question, Look):
             self._looking = question
             self._look(question)
-        else:
+        elif isinstance(question, AskHistogram):
             self._asked = question
             self._answer_histogram()
+        else:
+            self._pending.append(self._values(question))
+
+    def _values(self, question: AskValues) -> Values:
+        """The values of a box, read now."""
+        try:
+            entry = self._catalogue.tensors[question.tensor]
+            box = read_box(entry, self._catalogue, self._files, question.start, question.stop)
+            values = box.astype(float) if box.dtype.kind not in "iub" else box
+            return Values(*question, tuple(values.reshape(-1).tolist()))
+        except WtuiError as error:
+            return Values(*question, (), error.what)
 
     def wake(self) -> None:
         """Let `answers` return soon, since there is a question; may be called from any thread."""

@@ -44,7 +44,7 @@ class WtuiApp(App[None]):
     #panes.-only-stats #outline, #panes.-only-stats #plots { display: none; }
     #panes.-only-plots #outline, #panes.-only-plots #stats { display: none; }
     #panes.-only-outline #outline, #panes.-only-stats #stats, #panes.-only-plots #plots { width: 1fr; display: block; }
-    TextOverlay, TableScreen, GridScreen { align: center middle; background: $background; }
+    TextOverlay, TableScreen, GridScreen, ValuesScreen { align: center middle; background: $background; }
     #overlay { width: 90%; max-width: 110; height: 90%; border: round $primary; }
     #search { height: 1; border: none; padding: 0 1; background: $panel; }
     """

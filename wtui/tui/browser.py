@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from textual.message import Message
 
 from wtui.engine.client import ScanClient
-from wtui.engine.protocol import Distribution, Finished, GoneWrong, Look, Progress
+from wtui.engine.protocol import Distribution, Finished, GoneWrong, Look, Progress, Values
 from wtui.render.spans import line_width
 from wtui.tui.keys import SCREEN_KEYS
 from wtui.tui.outline import Outline
@@ -212,6 +212,8 @@ class BrowserScreen(PanesScreen):
             self.show_status()
             if isinstance(answer, Finished):
                 self.show_numbers()
+        elif isinstance(answer, Values):
+            self._show_values(answer)
         elif isinstance(answer, Distribution):
             if answer.subject == self.subject:
                 self.histogram_pane.show(answer, self.subject_name())
@@ -298,6 +300,24 @@ class BrowserScreen(PanesScreen):
         if self.outline is not None:
             screen = GridScreen(self.outline.catalogue, self.results, self.layer_tree.marks)
             self.app.push_screen(screen, self._go_to)
+
+    def action_values(self) -> None:
+        """The values of the selected tensor."""
+        from wtui.tui.viewer import ValuesScreen
+
+        if self.outline is None or self.subject < 0:
+            self.notify("select a tensor to see its values")
+            return
+        tensor = self.outline.catalogue.tensors[self.subject]
+        if tensor.size:
+            self.app.push_screen(ValuesScreen(self.subject, tensor, self.results.row(self.subject), self.client.ask))
+
+    def _show_values(self, answer: Values) -> None:
+        """Hand values to the viewer that asked for them."""
+        from wtui.tui.viewer import ValuesScreen
+
+        if isinstance(self.app.screen, ValuesScreen):
+            self.app.screen.take(answer)
 
     def _go_to(self, tensor: int | None) -> None:
         """Select what was chosen over the panes, if anything was."""

@@ -42,6 +42,7 @@ SCREEN_KEYS: list[BindingType] = [
     _key("n", "match(1)", "next match", "To the next match of the search", id="next_match"),
     _key("N", "match(-1)", "previous match", "To the previous match of the search", id="previous_match"),
     _key("t", "table", "table", "All tensors in one table, or back to the tree; s and S choose the column to sort by"),
+    _key("v", "values", "values", "The values of the selected tensor, along any two axes; jumps to extremes and NaN"),
     _key("b", "grid", "blocks", "The same tensor across all blocks, a row each, so that an odd one stands out"),
     _key(
         "f", "family", "filter", "Which tensors the depth plot shows: convolution kernels, dense kernels, biases, ..."

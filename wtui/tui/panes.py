@@ -24,7 +24,7 @@ FOCUS_ORDER = ("outline", "stats", "histogram", "depth")
 KEY_LINE: Line = [
     (" ↑↓", "accent"), (" move  ", "dim"), ("←→", "accent"), (" close open  ", "dim"), ("/", "accent"),
     (" search  ", "dim"), ("t", "accent"), (" table  ", "dim"),
-    ("b", "accent"), (" blocks  ", "dim"), ("m", "accent"), (" metric  ", "dim"),
+    ("v", "accent"), (" values  ", "dim"), ("b", "accent"), (" blocks  ", "dim"), ("m", "accent"), (" metric  ", "dim"),
     ("f", "accent"), (" filter  ", "dim"), ("?", "accent"), (" keys  ", "dim"), ("q", "accent"), (" quit ", "dim"),
 ]  # fmt: skip
 
