@@ -165,13 +165,13 @@ def test_plots_follow_their_keys(blocks: Path) -> None:
         await b.until("log counts")
         await b.press("z")
         await b.until("whole range (z), 0 outside")
-        bins = b.screen.histogram_pane.auto_bins
+        bins = b.screen.plots.histogram.auto_bins
         await b.press("minus")
         await b.until(f"{bins // 2} bins")
         await b.press("m")
         await b.until("std by depth")
         await b.until("12 of 12 read")
-        while b.screen.depth_data.choice != "norms":
+        while b.screen.plots.depth_data.choice != "norms":
             await b.press("f")
         await b.until("norms")
         await b.until("12 of 12 read")

@@ -28,7 +28,7 @@ class SliceView(NamedTuple):
     """-1 for tensors of less than two axes: they have one row."""
     column_axis: int
     """-1 for scalars."""
-    index: tuple[int, ...]
+    corner: tuple[int, ...]
     """Of the window's first row and column, and of the fixed axes."""
     rows: int
     columns: int
@@ -53,12 +53,12 @@ def view_at(view: SliceView, index: Sequence[int]) -> SliceView:
     for axis, size in ((view.row_axis, view.rows), (view.column_axis, view.columns)):
         if axis >= 0:
             at[axis] = max(0, min(at[axis] - size // 2, view.shape[axis] - size))
-    return view._replace(index=tuple(at))
+    return view._replace(corner=tuple(at))
 
 
 def moved(view: SliceView, rows: int, columns: int, step: int = 0) -> SliceView:
     """Scrolled by rows and columns; `step` goes to another index of the last fixed axis, and of those before it."""
-    at = list(view.index)
+    at = list(view.corner)
     for axis, by, size in ((view.row_axis, rows, view.rows), (view.column_axis, columns, view.columns)):
         if axis >= 0 and by:
             at[axis] = max(0, min(at[axis] + by, view.shape[axis] - min(size, view.shape[axis])))
@@ -67,7 +67,7 @@ def moved(view: SliceView, rows: int, columns: int, step: int = 0) -> SliceView:
         if not step:
             break
         step, at[axis] = divmod(at[axis] + step, max(view.shape[axis], 1))
-    return view._replace(index=tuple(at)) if not step else view
+    return view._replace(corner=tuple(at)) if not step else view
 
 
 def turned(view: SliceView) -> SliceView:
@@ -78,16 +78,16 @@ def turned(view: SliceView) -> SliceView:
     choices = [(r, c) for r in range(rank) for c in range(rank) if r != c]
     here = choices.index((view.row_axis, view.column_axis))
     row, column = choices[(here + 1) % len(choices)]
-    return view._replace(row_axis=row, column_axis=column, index=(0,) * rank)
+    return view._replace(row_axis=row, column_axis=column, corner=(0,) * rank)
 
 
 def box_of(view: SliceView) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Start and stop of what the window shows."""
-    stop = [i + 1 for i in view.index]
+    stop = [i + 1 for i in view.corner]
     for axis, size in ((view.row_axis, view.rows), (view.column_axis, view.columns)):
         if axis >= 0:
-            stop[axis] = min(view.index[axis] + size, view.shape[axis])
-    return view.index, tuple(stop)
+            stop[axis] = min(view.corner[axis] + size, view.shape[axis])
+    return view.corner, tuple(stop)
 
 
 def slice_lines(view: SliceView, values: Sequence[float | int], scale: float) -> list[Line]:

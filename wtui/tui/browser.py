@@ -16,26 +16,18 @@ from wtui.tui.panes import PanesScreen
 from wtui.tui.results import Results
 
 if TYPE_CHECKING:
-    from textual.timer import Timer
-    from textual.widgets import Input
-
     from wtui.model import Catalogue
     from wtui.tui.finder import Finder
     from wtui.tui.jobs import Opening
     from wtui.tui.outline import Subject
-    from wtui.tui.plot_data import DepthData
     from wtui.tui.widgets.layer_tree import LayerTree
+    from wtui.tui.widgets.plots_column import PlotsColumn
+    from wtui.tui.widgets.search_bar import SearchBar
 
 __all__ = ["BrowserScreen"]
 
-REST = 0.08
-"""Seconds a selection has to rest before plots are drawn, so that a held arrow key stays quick."""
-
 FIRST_FRAME_WAIT = 0.15
 """Seconds that the first frame waits for the file to be opened before it shows that it is being opened."""
-
-PLOT_REFRESH = 0.5
-"""Seconds between two drawings of the plots while the scan goes on: each costs bytes on the line."""
 
 
 class BrowserScreen(PanesScreen):
@@ -60,9 +52,7 @@ class BrowserScreen(PanesScreen):
         self.results = Results()
         self.outline: Outline | None = None
         self.client = ScanClient(self._hear)
-        self._depth: DepthData | None = None
         self._finder: Finder | None = None
-        self._plots_due: Timer | None = None
 
     def on_mount(self) -> None:
         """Show the model if it is open already, else wait for it beside the screen."""
@@ -110,10 +100,6 @@ class BrowserScreen(PanesScreen):
         self.show_numbers()
         self.look()
 
-    def on_plot_pane_resized(self) -> None:
-        """A plot has another size: draw it anew."""
-        self.plots_later(REST)
-
     def on_resize(self) -> None:
         """The numbers and the status line may have to be laid out for another width."""
         self.call_after_refresh(self.show_numbers)
@@ -132,48 +118,17 @@ class BrowserScreen(PanesScreen):
         """Ask for what is selected and visible, and for its plots once the selection rests."""
         if self.outline is not None:
             self.client.ask(Look(self.subject, self._visible()))
-            self.plots_later(REST)
+            self.plots.show(self.outline, self.subject, self.results)
+
+    def on_plots_column_asked(self, message: PlotsColumn.Asked) -> None:
+        """The plots want numbers."""
+        self.client.ask(message.question)
 
     def _visible(self) -> tuple[int, ...]:
         """Tensors whose rows are on the screen."""
         tree = self.layer_tree
         rows = self.outline.rows[tree.top : tree.top + tree.size.height] if self.outline else []
         return tuple(row.subject for row in rows if row.subject >= 0)
-
-    def plots_later(self, seconds: float) -> None:
-        """Draw the plots in a while, once, whatever else asks until then."""
-        if self._plots_due is not None:
-            self._plots_due.stop()
-        self._plots_due = self.set_timer(seconds, self.draw_plots)
-
-    def draw_plots(self) -> None:
-        """Ask for the histogram of what is selected and draw the depth plot."""
-        self._plots_due = None
-        if self.outline is None:
-            return
-        if self.subject >= 0 or self.outline.catalogue.totals(self.outline.layer(self.subject)).tensors:
-            self.ask_histogram()
-        else:
-            self.histogram_pane.show(None, "")
-        self.depth_pane.show(self.depth_data.view(self.subject, self.results))
-
-    def ask_histogram(self) -> None:
-        """Ask for the distribution of what is selected, with the pane's own bins and window."""
-        pane = self.histogram_pane
-        row = self.selected_row()
-        ends = (float(row.min), float(row.max)) if row and row.seen and row.min is not None else None
-        middle = (row.quantiles[2], row.quantiles[6]) if row and row.seen else None
-        self.client.ask(pane.question(self.subject, ends, middle))
-
-    @property
-    def depth_data(self) -> DepthData:
-        """Families and metric of the depth plot."""
-        if self._depth is None:
-            from wtui.tui.plot_data import DepthData
-
-            assert self.outline is not None
-            self._depth = DepthData(self.outline)
-        return self._depth
 
     @property
     def finder(self) -> Finder:
@@ -184,13 +139,6 @@ class BrowserScreen(PanesScreen):
             assert self.outline is not None
             self._finder = Finder(self.outline)
         return self._finder
-
-    def selected_row(self) -> Any:
-        """The numbers of what is selected, as far as they are known."""
-        if self.subject >= 0:
-            return self.results.row(self.subject)
-        known = self.results.layers.get(self.subject)
-        return known.row if known else None
 
     def show_numbers(self) -> None:
         """Fill the middle pane for what is selected now."""
@@ -215,8 +163,7 @@ class BrowserScreen(PanesScreen):
         elif isinstance(answer, Values):
             self._show_values(answer)
         elif isinstance(answer, Distribution):
-            if answer.subject == self.subject:
-                self.histogram_pane.show(answer, self.subject_name())
+            self.plots.take(answer)
             return
         self._show_news(touched)
 
@@ -229,39 +176,27 @@ class BrowserScreen(PanesScreen):
                 tree.refresh()
         if self.subject in touched:
             self.show_numbers()
-            self.plots_later(REST)
-        elif touched and self._plots_due is None:
-            self.plots_later(PLOT_REFRESH)
-
-    def subject_name(self) -> str:
-        """What is selected, in a word or two."""
-        from wtui.render.spans import escape
-
-        assert self.outline is not None
-        node = self.outline.layer(self.subject)
-        name = escape(node.name)
-        return f"{name} › {escape(self.outline.catalogue.tensors[self.subject].label)}" if self.subject >= 0 else name
+        if touched:
+            self.plots.news(self.subject in touched)
 
     def action_search(self) -> None:
         """Type a name; the first match is selected while typing."""
         from wtui.tui.widgets.search_bar import SearchBar
 
         if self.outline is not None and not self.query("#search"):
-            bar = SearchBar()
+            bar = SearchBar(self.finder, self.subject)
             self.mount(bar, before="#keys")
             bar.focus()
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Select the first match at or behind the cursor."""
-        count = self.finder.search(event.value)
-        found = self.finder.nearest(self.subject)
-        if found is not None:
-            self.layer_tree.go_to(found)
-        self._say_matches(count, event.value)
+    def on_search_bar_found(self, message: SearchBar.Found) -> None:
+        """Select what was found."""
+        if message.subject is not None:
+            self.layer_tree.go_to(message.subject)
+        self._say_matches()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Keep the match that is selected; n and N walk through the others."""
-        event.input.remove()
+    def on_search_bar_done(self) -> None:
+        """Back to the tree; n and N walk through the other matches."""
+        self.query("#search").remove()
         self.layer_tree.focus()
 
     def action_match(self, step: int) -> None:
@@ -269,11 +204,12 @@ class BrowserScreen(PanesScreen):
         found = self.finder.nearest(self.subject, step) if self.outline else None
         if found is not None:
             self.layer_tree.go_to(found)
-            self._say_matches(len(self.finder.matches))
+            self._say_matches()
 
-    def _say_matches(self, count: int, words: str = " ") -> None:
-        number = self.finder.number(self.layer_tree.subject)
-        self.layer_tree.entitle(f"Layers · match {number} of {count:,}" if words else "Layers")
+    def _say_matches(self) -> None:
+        finder = self.finder
+        where = f" · match {finder.number(self.layer_tree.subject)} of {len(finder.matches):,}"
+        self.layer_tree.entitle("Layers" + where if finder.words else "Layers")
 
     def action_back(self) -> None:
         """Give up the search, or leave a pane for the tree."""
@@ -286,31 +222,12 @@ class BrowserScreen(PanesScreen):
         panes.remove_class("-only-outline", "-only-stats", "-only-plots")
         self.layer_tree.focus()
 
-    def action_table(self) -> None:
-        """All tensors in one table."""
-        from wtui.tui.table import TableScreen
+    def action_over(self, what: str) -> None:
+        """Open the table, the block grid, the values or what is recorded over the panes."""
+        from wtui.tui import over
 
         if self.outline is not None:
-            self.app.push_screen(TableScreen(self.outline.catalogue, self.results), self._go_to)
-
-    def action_grid(self) -> None:
-        """The same tensor across all blocks."""
-        from wtui.tui.grid import GridScreen
-
-        if self.outline is not None:
-            screen = GridScreen(self.outline.catalogue, self.results, self.layer_tree.marks)
-            self.app.push_screen(screen, self._go_to)
-
-    def action_values(self) -> None:
-        """The values of the selected tensor."""
-        from wtui.tui.viewer import ValuesScreen
-
-        if self.outline is None or self.subject < 0:
-            self.notify("select a tensor to see its values")
-            return
-        tensor = self.outline.catalogue.tensors[self.subject]
-        if tensor.size:
-            self.app.push_screen(ValuesScreen(self.subject, tensor, self.results.row(self.subject), self.client.ask))
+            over.open_over(self, self.outline, what)
 
     def _show_values(self, answer: Values) -> None:
         """Hand values to the viewer that asked for them."""
@@ -319,47 +236,14 @@ class BrowserScreen(PanesScreen):
         if isinstance(self.app.screen, ValuesScreen):
             self.app.screen.take(answer)
 
-    def _go_to(self, tensor: int | None) -> None:
+    def go_to(self, tensor: int | None) -> None:
         """Select what was chosen over the panes, if anything was."""
         if tensor is not None:
             self.layer_tree.go_to(tensor)
 
-    def action_family(self) -> None:
-        """Show the next family of tensors along the depth."""
-        if self.outline is not None:
-            self.depth_data.next_family()
-            self.depth_pane.show(self.depth_data.view(self.subject, self.results))
-
-    def action_metric(self, step: int) -> None:
-        """Show another metric along the depth."""
-        if self.outline is not None:
-            self.depth_data.next_metric(step)
-            self.depth_pane.show(self.depth_data.view(self.subject, self.results))
-
-    def action_log(self) -> None:
-        """Linear or logarithmic counts."""
-        self.histogram_pane.log_counts = not self.histogram_pane.log_counts
-        self.histogram_pane.show(self.results.distributions.get(self.subject), self.subject_name())
-
-    def action_bins(self, step: int) -> None:
-        """More or fewer bins."""
-        self.histogram_pane.change_bins(step)
-        self.ask_histogram()
-
-    def action_zoom(self) -> None:
-        """Another window of values."""
-        self.histogram_pane.next_zoom()
-        self.ask_histogram()
-
-    def action_info(self) -> None:
-        """What the file records about the layer, or about the model."""
-        from wtui.tui.overlays import TextOverlay, info_lines
-
-        if self.outline is not None:
-            node = self.outline.layer(self.subject)
-            at_root = node is self.outline.catalogue.root
-            values = self.outline.catalogue.metadata if at_root else node.config
-            self.app.push_screen(TextOverlay(f"Recorded about {self.subject_name()}", info_lines(values)))
+    def action_plot(self, what: str, step: int) -> None:
+        """Change a setting of the plots."""
+        self.plots.change(what, step)
 
     def action_copy(self) -> None:
         """Copy the full name of what is selected, and show it."""

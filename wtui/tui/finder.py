@@ -24,6 +24,8 @@ class Finder:
             self._add(subject_of_layer(position), node.path or node.name)
             for tensor in node.tensors:
                 self._add(tensor, outline.catalogue.tensors[tensor].name)
+        self.words = ""
+        """What was searched for last."""
         self.matches: list[int] = []
         """Places of the matches in the order of the tree."""
 
@@ -34,6 +36,7 @@ class Finder:
 
     def search(self, words: str) -> int:
         """Find every name that holds all the words, whatever their case; how many there are."""
+        self.words = words
         wanted = words.lower().split()
         names = self._names
         if not wanted:

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 __all__ = ["LIST_KEYS", "SCREEN_KEYS", "TREE_KEYS", "groups"]
 
 
-def _key(keys: str, action: str, label: str, tooltip: str, *, show: bool = False, id: str = "") -> Binding:
-    """A binding whose id is its action's name unless one is given."""
-    return Binding(keys, action, label, show=show, tooltip=tooltip, id=id or action.partition("(")[0])
+def _key(keys: str, action: str, label: str, tooltip: str, *, show: bool = False) -> Binding:
+    """A binding; its id is its label in one word."""
+    return Binding(keys, action, label, show=show, tooltip=tooltip, id=label.replace(" ", "_"))
 
 
 LIST_KEYS: list[BindingType] = [
     _key("up,k", "up", "up", "One row up"),
     _key("down,j", "down", "down", "One row down"),
-    _key("pageup,ctrl+u", "page(-1)", "page up", "One page up", id="page_up"),
-    _key("pagedown,ctrl+d", "page(1)", "page down", "One page down", id="page_down"),
+    _key("pageup,ctrl+u", "page(-1)", "page up", "One page up"),
+    _key("pagedown,ctrl+d", "page(1)", "page down", "One page down"),
     _key("home,g", "first", "first", "To the first row"),
     _key("end,G", "last", "last", "To the last row"),
 ]
@@ -33,33 +33,48 @@ TREE_KEYS: list[BindingType] = [
     _key("enter,space", "toggle_open", "open/close", "Open or close the layer"),
     _key("asterisk", "open_all", "open all", "Open every layer (of at most 2,000 rows)"),
     _key("F", "fold", "fold", "Fold runs of alike blocks into one row, or show them all"),
-    _key("comma", "sibling(-1)", "previous block", "The same tensor in the previous block", id="previous_block"),
-    _key("full_stop", "sibling(1)", "next block", "The same tensor in the next block", id="next_block"),
+    _key("comma", "sibling(-1)", "previous block", "The same tensor in the previous block"),
+    _key("full_stop", "sibling(1)", "next block", "The same tensor in the next block"),
 ]
 
 SCREEN_KEYS: list[BindingType] = [
     _key("slash", "search", "search", "Search layers and tensors by name"),
-    _key("n", "match(1)", "next match", "To the next match of the search", id="next_match"),
-    _key("N", "match(-1)", "previous match", "To the previous match of the search", id="previous_match"),
-    _key("t", "table", "table", "All tensors in one table, or back to the tree; s and S choose the column to sort by"),
-    _key("v", "values", "values", "The values of the selected tensor, along any two axes; jumps to extremes and NaN"),
-    _key("b", "grid", "blocks", "The same tensor across all blocks, a row each, so that an odd one stands out"),
+    _key("n", "match(1)", "next match", "To the next match of the search"),
+    _key("N", "match(-1)", "previous match", "To the previous match of the search"),
     _key(
-        "f", "family", "filter", "Which tensors the depth plot shows: convolution kernels, dense kernels, biases, ..."
+        "t",
+        "over('table')",
+        "table",
+        "All tensors in one table, or back to the tree; s and S choose the column to sort by",
     ),
-    _key("m", "metric(1)", "metric", "Next metric of the depth plot", id="next_metric"),
-    _key("M", "metric(-1)", "previous metric", "Previous metric of the depth plot", id="previous_metric"),
-    _key("L", "log", "log", "Counts of the histogram on a linear or a logarithmic scale"),
-    _key("equals_sign,plus", "bins(1)", "more bins", "More bins in the histogram", id="more_bins"),
-    _key("minus", "bins(-1)", "fewer bins", "Fewer bins in the histogram", id="fewer_bins"),
-    _key("z", "zoom", "zoom", "Histogram over 0.1 to 99.9 %, over the whole range, or close around the median"),
-    _key("i", "info", "info", "The configuration and metadata that the file records"),
+    _key(
+        "v",
+        "over('values')",
+        "values",
+        "The values of the selected tensor, along any two axes; jumps to extremes and NaN",
+    ),
+    _key("b", "over('grid')", "blocks", "The same tensor across all blocks, a row each, so that an odd one stands out"),
+    _key(
+        "f",
+        "plot('family', 1)",
+        "filter",
+        "Which tensors the depth plot shows: convolution kernels, dense kernels, biases, ...",
+    ),
+    _key("m", "plot('metric', 1)", "next metric", "Next metric of the depth plot"),
+    _key("M", "plot('metric', -1)", "previous metric", "Previous metric of the depth plot"),
+    _key("L", "plot('log', 1)", "log", "Counts of the histogram on a linear or a logarithmic scale"),
+    _key("equals_sign,plus", "plot('bins', 1)", "more bins", "More bins in the histogram"),
+    _key("minus", "plot('bins', -1)", "fewer bins", "Fewer bins in the histogram"),
+    _key(
+        "z", "plot('zoom', 1)", "zoom", "Histogram over 0.1 to 99.9 %, over the whole range, or close around the median"
+    ),
+    _key("i", "over('info')", "info", "The configuration and metadata that the file records"),
     _key("y", "copy", "copy name", "Copy the name of what is selected, and show it as text"),
-    _key("1", "maximise('outline')", "tree", "Tree alone, or all panes again", id="maximise_tree"),
-    _key("2", "maximise('stats')", "numbers", "Numbers alone, or all panes again", id="maximise_stats"),
-    _key("3", "maximise('plots')", "plots", "Plots alone, or all panes again", id="maximise_plots"),
-    _key("tab", "next_pane(1)", "next pane", "To the next pane", id="next_pane"),
-    _key("shift+tab", "next_pane(-1)", "previous pane", "To the previous pane", id="previous_pane"),
+    _key("1", "maximise('outline')", "tree", "Tree alone, or all panes again"),
+    _key("2", "maximise('stats')", "numbers", "Numbers alone, or all panes again"),
+    _key("3", "maximise('plots')", "plots", "Plots alone, or all panes again"),
+    _key("tab", "next_pane(1)", "next pane", "To the next pane"),
+    _key("shift+tab", "next_pane(-1)", "previous pane", "To the previous pane"),
     _key("escape", "back", "back", "Close what is open over the panes, or give up the search"),
     _key("question_mark", "help", "keys", "This list of keys"),
     _key("colon", "palette", "commands", "Every command by name"),

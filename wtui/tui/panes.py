@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.screen import Screen
 
 from wtui.tui.widgets.bars import Bar
 from wtui.tui.widgets.layer_tree import LayerTree
-from wtui.tui.widgets.plots import DepthPane, HistogramPane
+from wtui.tui.widgets.plots_column import PlotsColumn
 from wtui.tui.widgets.text_pane import TextPane
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ class PanesScreen(Screen[None]):
         with Horizontal(id="panes"):
             yield LayerTree(id="outline")
             yield TextPane(id="stats", title="Numbers")
-            with Vertical(id="plots"):
-                yield HistogramPane(id="histogram")
-                yield DepthPane(id="depth")
+            yield PlotsColumn(id="plots")
         yield Bar(id="keys")
 
     def on_mount(self) -> None:
@@ -59,14 +57,9 @@ class PanesScreen(Screen[None]):
         return self.query_one("#stats", TextPane)
 
     @property
-    def histogram_pane(self) -> HistogramPane:
-        """The upper plot."""
-        return self.query_one("#histogram", HistogramPane)
-
-    @property
-    def depth_pane(self) -> DepthPane:
-        """The lower plot."""
-        return self.query_one("#depth", DepthPane)
+    def plots(self) -> PlotsColumn:
+        """The column of plots."""
+        return self.query_one("#plots", PlotsColumn)
 
     @property
     def status(self) -> Bar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from textual.app import App
@@ -43,7 +44,7 @@ class ModelRows(RowsPane):
         self._candidates = candidates
         self._notes = notes
         self._table: tuple[int, list[Line]] = (0, [])
-        self.border_title = f"{len(candidates):,} models in {escape(folder)}"
+        self.border_title = f"{len(candidates):,} models in {escape(os.path.abspath(folder))}"
 
     @property
     def chosen(self) -> str:
@@ -67,6 +68,15 @@ class ModelRows(RowsPane):
         return self._table[1]
 
 
+class ClearingDriver(ChangedCellsDriver):
+    """Leaves an empty screen behind, for the browser to draw on: not every terminal clears it by itself."""
+
+    def stop_application_mode(self) -> None:
+        """Clear the screen, then leave it."""
+        self.write("\x1b[2J")
+        super().stop_application_mode()
+
+
 class PickerApp(App[str | None]):
     """Returns the path of the chosen model."""
 
@@ -83,7 +93,7 @@ class PickerApp(App[str | None]):
     ]
 
     def __init__(self, folder: str, candidates: Sequence[Candidate], notes: Mapping[str, str]) -> None:
-        super().__init__(driver_class=ChangedCellsDriver)
+        super().__init__(driver_class=ClearingDriver)
         self._rows = ModelRows(folder, candidates, notes)
 
     def compose(self) -> ComposeResult:
@@ -97,6 +107,7 @@ class PickerApp(App[str | None]):
         self.theme = WTUI_THEME.name
         self.query_one("#keys", Bar).show(KEY_LINE)
         self._rows.focus()
+        self.call_after_refresh(self._show_titles)
 
     def on_resize(self) -> None:
         """Lay the titles out for another width."""

@@ -63,6 +63,13 @@ class Results:
         """The exact numbers of a tensor, or a sample's."""
         return self.rows.get(tensor) or self.samples.get(tensor)
 
+    def row_of(self, subject: Subject) -> SummaryRow | None:
+        """The numbers of a tensor or layer, as far as they are known."""
+        if subject >= 0:
+            return self.row(subject)
+        layer = self.layers.get(subject)
+        return layer.row if layer else None
+
 
 def sparkline(row: SummaryRow) -> str:
     """The shape of a distribution in SPARK_WIDTH columns; empty for constant or absent values."""

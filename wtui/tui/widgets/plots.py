@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from wtui.engine.protocol import Distribution
     from wtui.render.spans import Line
+    from wtui.stats.row import SummaryRow
     from wtui.tui.outline import Subject
     from wtui.tui.plot_data import DepthView
 
@@ -58,14 +59,15 @@ class HistogramPane(PlotPane):
         """None: two a column, as fine as the pane can draw."""
         self.log_counts = False
         self.zoom = 0
+        self._drawn: tuple[Distribution, str] | None = None
 
-    def question(
-        self, subject: Subject, ends: tuple[float, float] | None, middle: tuple[float, float] | None
-    ) -> AskHistogram:
-        """What to ask for: `ends` are the smallest and largest value, `middle` the 5 and 95 % quantiles, if known."""
-        bins = self.bins or self.auto_bins
-        window = (None, ends, middle)[self.zoom]
-        return AskHistogram(subject, bins, *(window or (None, None)))
+    def question(self, subject: Subject, row: SummaryRow | None) -> AskHistogram:
+        """What to ask for, given what is known of the subject so far."""
+        low: float | None = None
+        high: float | None = None
+        if self.zoom and row is not None and row.finite:
+            low, high = (float(row.min), float(row.max)) if self.zoom == 1 else (row.quantiles[2], row.quantiles[6])
+        return AskHistogram(subject, self.bins or self.auto_bins, low, high)
 
     @property
     def auto_bins(self) -> int:
@@ -79,12 +81,19 @@ class HistogramPane(PlotPane):
         bins = self.bins or self.auto_bins
         self.bins = max(MIN_BINS, min(MAX_BINS, bins * 2 if step > 0 else bins // 2))
 
+    def toggle_log(self) -> None:
+        """Linear or logarithmic counts."""
+        self.log_counts = not self.log_counts
+        if self._drawn is not None:
+            self.show(*self._drawn)
+
     def next_zoom(self) -> None:
         """The next window: most values, all of them, the middle ones."""
         self.zoom = (self.zoom + 1) % len(ZOOMS)
 
     def show(self, distribution: Distribution | None, name: str) -> None:
         """Draw a distribution, or nothing."""
+        self._drawn = (distribution, name) if distribution is not None else None
         if distribution is None or not self.size.width:
             self.put([], title="Distribution", subtitle="")
         else:

@@ -1,0 +1,49 @@
+"""What opens over the panes for the selected tensor or layer, each loaded when it is first asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wtui.tui.browser import BrowserScreen
+    from wtui.tui.outline import Outline
+
+__all__ = ["open_over"]
+
+
+def open_over(screen: BrowserScreen, outline: Outline, what: str) -> None:
+    """Open `table`, `grid`, `values` or `info` over the browser."""
+    {"table": _table, "grid": _grid, "values": _values, "info": _info}[what](screen, outline)
+
+
+def _table(screen: BrowserScreen, outline: Outline) -> None:
+    from wtui.tui.table import TableScreen
+
+    screen.app.push_screen(TableScreen(outline.catalogue, screen.results), screen.go_to)
+
+
+def _grid(screen: BrowserScreen, outline: Outline) -> None:
+    from wtui.tui.grid import GridScreen
+
+    screen.app.push_screen(GridScreen(outline.catalogue, screen.results, screen.layer_tree.marks), screen.go_to)
+
+
+def _values(screen: BrowserScreen, outline: Outline) -> None:
+    from wtui.tui.viewer import ValuesScreen
+
+    subject = screen.subject
+    if subject < 0:
+        screen.notify("select a tensor to see its values")
+        return
+    tensor = outline.catalogue.tensors[subject]
+    if tensor.size:
+        screen.app.push_screen(ValuesScreen(subject, tensor, screen.results.row(subject), screen.client.ask))
+
+
+def _info(screen: BrowserScreen, outline: Outline) -> None:
+    from wtui.render.spans import escape
+    from wtui.tui.overlays import TextOverlay, info_lines
+
+    node = outline.layer(screen.subject)
+    values = outline.catalogue.metadata if node is outline.catalogue.root else node.config
+    screen.app.push_screen(TextOverlay(f"Recorded about {escape(node.name)}", info_lines(values)))
