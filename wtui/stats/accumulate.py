@@ -144,11 +144,12 @@ def can_compile() -> bool:
 
 def warm_up(dtype: str = "float32") -> None:
     """Compile, or load from disk, what `dtype` needs, so that the first block is quick. Any thread may do it."""
-    values = np.zeros(MAX_DISTINCT + 1, f"u{kind_of(dtype).native.itemsize}").view(numpy_dtype(dtype))
-    accumulator = Accumulator(dtype, len(values), kernels="numba")
-    scratch = accumulator.scratch()
-    accumulator.add(0, values, scratch)
-    accumulator.finish([scratch])
+    values = np.zeros(64, numpy_dtype(dtype))
+    accumulator = Accumulator(dtype, MAX_DISTINCT + 1, kernels="numba")
+    scratches = [accumulator.scratch(), accumulator.scratch()]
+    for block, scratch in enumerate(scratches):
+        accumulator.add(block, values, scratch)
+    accumulator.finish(scratches)
 
 
 def _compiles(kernels: KernelChoice) -> bool:

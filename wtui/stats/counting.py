@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from math import nan
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -161,8 +162,10 @@ class CountedBlocks:
 
     def _counts(self) -> Counted:
         """What all threads counted."""
-        if len(self._counted) == 1:
-            return self._counted[0]
+        if self.compiled and self._counted:
+            from wtui.stats import kernels
+
+            return reduce(kernels.join, self._counted)
         joined = [np.concatenate([np.empty(0, np.int64), *(c[i] for c in self._counted)]) for i in (0, 1)]
         return add_up(joined[0].astype(np.int64), joined[1].astype(np.int64))
 

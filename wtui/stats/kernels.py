@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from wtui.stats.kinds import Kind
     from wtui.stats.linear import Window
-    from wtui.stats.scratch import Table
+    from wtui.stats.scratch import Counted, Table
 
-__all__ = ["count_steps", "drain", "summarise"]
+__all__ = ["count_steps", "drain", "join", "summarise"]
 
 
 def summarise(
@@ -61,3 +61,11 @@ def drain(table: Table, most: int) -> tuple[NDArray[np.uint32], NDArray[np.uint3
     else:
         found = loops32.drain_pair(small.view(np.uint64), small, large, ids, counts)
     return ids[:found].copy(), counts[:found].copy()
+
+
+def join(a: Counted, b: Counted) -> Counted:
+    """Two ascending lists as one."""
+    ids, counts = np.empty((2, len(a[0]) + len(b[0])), np.int64)
+    ids_a, counts_a, ids_b, counts_b = (part.astype(np.int64) for part in (*a, *b))
+    found = loops.join(ids_a, counts_a, ids_b, counts_b, ids, counts)
+    return ids[:found], counts[:found]

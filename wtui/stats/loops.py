@@ -23,6 +23,8 @@ __all__ = [
     "equal_to",
     "extremes",
     "fill_row",
+    "join",
+    "part",
     "powers",
     "short_blocks",
     "sums",
@@ -38,21 +40,26 @@ if numba.config.DISABLE_JIT:
     raise ImportError("numba is switched off (NUMBA_DISABLE_JIT)")
 
 
-def compiled(function: Function, fastmath: Any = False) -> Function:
+def compiled(function: Function) -> Function:
     """The function compiled by numba when it is first called; not kept on disk where nothing can be written."""
-    options = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
     try:
-        return cast("Function", numba.njit(cache=True, **options)(function))
+        return cast("Function", numba.njit(nogil=True, error_model="numpy", cache=True)(function))
     except RuntimeError:
-        return cast("Function", numba.njit(**options)(function))
+        return cast("Function", numba.njit(nogil=True, error_model="numpy")(function))
+
+
+def part(function: Function, fastmath: Any = False) -> Function:
+    """The same for what only compiled functions call."""
+    wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast("Function", numba.njit(nogil=True, error_model="numpy", fastmath=fastmath, **wrappers)(function))
 
 
 def reassociated(function: Function) -> Function:
-    """The same, with sums in any order: what lets LLVM vectorise them."""
-    return compiled(function, {"reassoc", "nsz", "contract"})
+    """A part with sums in any order, which lets LLVM vectorise them."""
+    return part(function, {"reassoc", "nsz", "contract"})
 
 
-@compiled
+@part
 def extremes(p: Any, flip: Any, mask: Any) -> Any:
     """Lowest and highest key of patterns (signed integers), see `Kind.order`."""
     shift = 8 * p.itemsize - 1
@@ -64,7 +71,7 @@ def extremes(p: Any, flip: Any, mask: Any) -> Any:
     return low, high
 
 
-@compiled
+@part
 def equal_to(p: Any, pattern: Any) -> Any:
     """How many patterns are this one."""
     count = 0
@@ -100,7 +107,7 @@ def powers(values: Any, mean: Any) -> Any:
     return m1, m2, m3, m4
 
 
-@compiled
+@part
 def count_ids(values: Any, table: Any) -> None:
     """Count values by bucket, as `buckets.ids_of` numbers them."""
     for i in range(values.size):
@@ -115,14 +122,14 @@ def count_ids(values: Any, table: Any) -> None:
         table[found] += np.uint32(1)
 
 
-@compiled
+@part
 def count_patterns(patterns: Any, table: Any) -> None:
     """Count unsigned patterns."""
     for i in range(patterns.size):
         table[patterns[i]] += np.uint32(1)
 
 
-@compiled
+@part
 def fill_row(row: Any, n: Any, mean: Any, abs_sum: Any, m1: Any, m2: Any, m3: Any, m4: Any) -> None:
     """Write a block's moments, corrected as in `moments.corrected`."""
     e = m1 / n
@@ -224,14 +231,34 @@ def drain(table: Any, ids: Any, counts: Any) -> Any:
     """Move what is not zero from a table into lists; -> how many there are. Most of a table is empty."""
     found = 0
     for chunk in range(table.size // CHUNK):
-        part = table[chunk * CHUNK : chunk * CHUNK + CHUNK]
+        counters = table[chunk * CHUNK : chunk * CHUNK + CHUNK]
         any_bits = np.uint32(0)
         for i in range(CHUNK):
-            any_bits |= part[i]
+            any_bits |= counters[i]
         if any_bits:
             for i in range(CHUNK):
-                if part[i]:
-                    ids[found], counts[found] = chunk * CHUNK + i, part[i]
-                    part[i] = 0
+                if counters[i]:
+                    ids[found], counts[found] = chunk * CHUNK + i, counters[i]
+                    counters[i] = 0
                     found += 1
+    return found
+
+
+@compiled
+def join(ids_a: Any, counts_a: Any, ids_b: Any, counts_b: Any, ids: Any, counts: Any) -> Any:
+    """Merge two ascending lists into a third, adding up what both have; -> how many there are."""
+    found = i = j = 0
+    while i < ids_a.size or j < ids_b.size:
+        from_a = j == ids_b.size or (i < ids_a.size and ids_a[i] <= ids_b[j])
+        from_b = i == ids_a.size or (j < ids_b.size and ids_b[j] <= ids_a[i])
+        counts[found] = 0
+        if from_a:
+            ids[found] = ids_a[i]
+            counts[found] += counts_a[i]
+            i += 1
+        if from_b:
+            ids[found] = ids_b[j]
+            counts[found] += counts_b[j]
+            j += 1
+        found += 1
     return found

@@ -13,7 +13,7 @@ import numpy as np
 
 from wtui.stats import lanes
 from wtui.stats.buckets import ID_SHIFT, SIGN
-from wtui.stats.loops import compiled, equal_to, fill_row, powers, sums
+from wtui.stats.loops import compiled, equal_to, fill_row, part, powers, sums
 from wtui.stats.rows import BLOCK, CHUNK, NEGATIVE_ZEROS, ZEROS
 
 __all__ = ["drain_pair", "float32_blocks"]
@@ -30,14 +30,14 @@ MAGNITUDE = np.uint32(0x7FFFFFFF)
 """Bits of a float32 without its sign."""
 
 
-@compiled
+@part
 def key_of(bits: Any) -> Any:
     """The key of a pattern, as `Kind.keys` gives it."""
     magnitude = np.int64(bits & MAGNITUDE)
     return -1 - magnitude if bits > MAGNITUDE else magnitude
 
 
-@compiled
+@part
 def extreme_keys(patterns: Any, bits: Any) -> Any:
     """Lowest and highest key. Of two floats below 0 the lower has the larger pattern, which two comparisons a value
     suffice for: as signed integers the largest is the highest float, as unsigned ones the lowest; unless all have
@@ -57,7 +57,7 @@ def extreme_keys(patterns: Any, bits: Any) -> Any:
     return key_of(nearest), np.int64(highest)
 
 
-@compiled
+@part
 def count(bits: Any, small: Any, large: Any) -> None:
     """Count values by the leading 20 bits of their patterns."""
     for pattern in bits:
@@ -69,7 +69,7 @@ def count(bits: Any, small: Any, large: Any) -> None:
             large[at] += np.uint32(FULL)
 
 
-@compiled
+@part
 def sums_counting(values: Any, bits: Any, small: Any, large: Any) -> Any:
     """Sum of x and sum of |x| of all values; counts those of `bits`, at most half as many."""
     s1 = s2 = a1 = a2 = lanes.spread(0.0)
@@ -79,9 +79,9 @@ def sums_counting(values: Any, bits: Any, small: Any, large: Any) -> Any:
         s1, a1 = lanes.add(s1, x), lanes.add(a1, lanes.magnitude(x))
         x = lanes.load(values, turn * UNIT + lanes.LANES)
         s2, a2 = lanes.add(s2, x), lanes.add(a2, lanes.magnitude(x))
-        part = bits[turn * TURN : turn * TURN + TURN]
+        counted = bits[turn * TURN : turn * TURN + TURN]
         for i in range(TURN):
-            at = part[i] >> ID_SHIFT
+            at = counted[i] >> ID_SHIFT
             n = small[at]
             small[at] = np.uint8(n + np.uint8(1))
             if n == FULL:
@@ -92,7 +92,7 @@ def sums_counting(values: Any, bits: Any, small: Any, large: Any) -> Any:
     return total + lanes.total(lanes.add(s1, s2)), size + lanes.total(lanes.add(a1, a2))
 
 
-@compiled
+@part
 def powers_counting(values: Any, mean: Any, bits: Any, small: Any, large: Any) -> Any:
     """Sums of (x - mean) to the powers 1 to 4 of all values; counts those of `bits`, about half as many."""
     centre = lanes.spread(mean)
@@ -107,9 +107,9 @@ def powers_counting(values: Any, mean: Any, bits: Any, small: Any, large: Any) -
         square = lanes.multiply(d, d)
         b1, b2 = lanes.add(b1, d), lanes.add(b2, square)
         b3, b4 = lanes.add_product(b3, square, d), lanes.add_product(b4, square, square)
-        part = bits[turn * TURN : turn * TURN + TURN]
+        counted = bits[turn * TURN : turn * TURN + TURN]
         for i in range(TURN):
-            at = part[i] >> ID_SHIFT
+            at = counted[i] >> ID_SHIFT
             n = small[at]
             small[at] = np.uint8(n + np.uint8(1))
             if n == FULL:
@@ -124,7 +124,7 @@ def powers_counting(values: Any, mean: Any, bits: Any, small: Any, large: Any) -
     return m1, m2, m3, m4
 
 
-@compiled
+@part
 def zeros_counted(small: Any, large: Any) -> Any:
     """How many values were counted so far that may be zeros."""
     return np.int64(large[0]) + np.int64(large[SIGN]) + np.int64(small[0]) + np.int64(small[SIGN])
