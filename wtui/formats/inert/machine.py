@@ -1,0 +1,213 @@
+"""The pickle machine: a stack, a memo, and bounds on operations, on memory and on what is kept of a string.
+
+What each opcode does is in `wtui.formats.inert.opcodes`. Nothing here imports, looks up or calls what a pickle names.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING, NoReturn
+
+from wtui.errors import FormatError
+from wtui.formats.inert.harmless import construct
+from wtui.formats.inert.opcodes import CONTAINER, HANDLERS, MAX_TEXT, SMALL, Stopped
+from wtui.formats.inert.values import Global, Persistent, Placed, PlacedText
+
+if TYPE_CHECKING:
+    from wtui.formats.inert.stream import Stream
+
+__all__ = ["Machine"]
+
+MAX_OPERATIONS = 12_000_000
+"""Opcodes of one pickle: a checkpoint takes about 40 for a tensor, so this is room for 300,000 tensors."""
+
+MAX_MEMORY = 200 << 20
+"""Bytes that all values of a pickle may take, as estimated below."""
+
+MAX_BYTES = 1 << 10
+"""Bytes of a byte string that are kept beside its place."""
+
+MAX_MEMO = 1 << 32
+"""Numbers in the memo are smaller: they are unsigned integers of four bytes."""
+
+CHECK_EVERY = 4096
+"""Operations between two looks at the memory."""
+
+LONG_BINPUT, BININT1, BINGET, MARK, TUPLE, TUPLE2, EMPTY_TUPLE = b"rKh(t\x86)"
+"""The opcodes that are met most often."""
+
+WIDEST = 5
+"""Bytes of the longest of these with its argument."""
+
+_U32 = Struct("<I")
+
+
+class Machine:
+    """Reads one pickle after the other from a stream, each with a memo of its own, all within the same bounds."""
+
+    stream: Stream
+    stack: list[object]
+
+    __slots__ = ("_globals", "_left", "called", "far", "marks", "memo", "persistent", "room", "stack", "stream")
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.room = MAX_MEMORY
+        self._left = MAX_OPERATIONS
+        self.stack = []
+        self.marks: list[int] = []
+        """Heights of the stack at which MARK was met."""
+        self.memo: list[object] = []
+        self.far: dict[int, object] = {}
+        """Memo entries that do not follow on those before."""
+        self._globals: dict[tuple[str, str], Global] = {}
+        self.persistent: list[Persistent] = []
+        """References to what lies outside, in the order in which they were met."""
+        self.called: dict[Global, None] = {}
+        """What loading the pickle would call, in the order in which it would be called first."""
+
+    def load(self) -> object:
+        """The next pickle's value; FormatError if it is none, is cut off or takes too much."""
+        self.stack, self.marks, self.memo, self.far = [], [], [], {}
+        start = self.stream.position
+        try:
+            self._run()
+        except Stopped:
+            if len(self.stack) != 1 or self.marks:
+                self.refuse("ends with a stack that is not empty")
+            return self.stack[0]
+        except (IndexError, KeyError, ValueError, TypeError, OverflowError) as error:
+            what = f"the pickle at byte {start:,} is damaged near byte {self.stream.position:,}"
+            raise FormatError(what, self.stream.name) from error
+
+    def _run(self) -> NoReturn:
+        """Do operations until STOP raises or a bound is reached."""
+        while self._left > 0:
+            self._left -= CHECK_EVERY
+            self._some(CHECK_EVERY)
+            self.spend(0)
+        self.refuse(f"has more than {MAX_OPERATIONS:,} operations")
+
+    def _some(self, count: int) -> None:
+        """Do `count` operations: the seven that checkpoints are made of here (calling their handlers would take four
+        times as long), all others by their handlers."""
+        stream, stack, memo, marks = self.stream, self.stack, self.memo, self.marks
+        data, at, safe = stream.data, stream.at, len(stream.data) - WIDEST
+        for _ in range(count):
+            code = data[at] if at <= safe else 0
+            if code == LONG_BINPUT and _U32.unpack_from(data, at + 1)[0] == len(memo):
+                memo.append(stack[-1])
+                at += 5
+            elif code == BININT1:
+                stack.append(data[at + 1])
+                at += 2
+            elif code == BINGET and data[at + 1] < len(memo):
+                stack.append(memo[data[at + 1]])
+                at += 2
+            elif code == MARK:
+                marks.append(len(stack))
+                at += 1
+            elif code == TUPLE:
+                stack.append(tuple(self.since_mark()))
+                at += 1
+            elif code == TUPLE2:
+                self.room -= CONTAINER
+                stack[-2:] = ((stack[-2], stack[-1]),)
+                at += 1
+            elif code == EMPTY_TUPLE:
+                stack.append(())
+                at += 1
+            else:
+                stream.at = at
+                if at >= len(data):
+                    stream.fill()
+                code = stream.data[stream.at]
+                stream.at += 1
+                HANDLERS[code](self)
+                data, at, safe = stream.data, stream.at, len(stream.data) - WIDEST
+        stream.at = at
+
+    def refuse(self, what: str) -> NoReturn:
+        """Raise a FormatError about the pickle at this place."""
+        raise FormatError(f"the pickle before byte {self.stream.position:,} {what}", self.stream.name)
+
+    def spend(self, size: int) -> None:
+        """Count `size` bytes; FormatError when the bound is reached."""
+        self.room -= size
+        if self.room < 0:
+            self.refuse(f"takes more than {MAX_MEMORY:,} bytes of memory")
+
+    def since_mark(self) -> list[object]:
+        """What was pushed after the last MARK, popped."""
+        mark = self.marks.pop()
+        values = self.stack[mark:]
+        del self.stack[mark:]
+        self.room -= CONTAINER + 8 * len(values)
+        return values
+
+    def remember(self, number: int) -> None:
+        """Put the top of the stack into the memo."""
+        memo = self.memo
+        if number == len(memo):
+            memo.append(self.stack[-1])
+        elif 0 <= number < len(memo):
+            memo[number] = self.stack[-1]
+        elif 0 <= number < MAX_MEMO:
+            self.room -= CONTAINER
+            self.far[number] = self.stack[-1]
+        else:
+            self.refuse("has a memo without bounds")
+
+    def recall(self, number: int) -> None:
+        """Push the memo's entry."""
+        self.stack.append(self.memo[number] if 0 <= number < len(self.memo) else self.far[number])
+
+    def named(self, module: object, name: object) -> Global:
+        """The Global of that name, always the same one."""
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise TypeError("the name of a global is no text")
+        key = (module, name)
+        found = self._globals.get(key)
+        if found is None:
+            self.spend(2 * CONTAINER)
+            found = self._globals[key] = Global(module, name)
+        return found
+
+    def call(self, callee: object, args: object) -> None:
+        """Push the record of a call."""
+        self.room -= CONTAINER
+        if type(callee) is Global and callee not in self.called:
+            self.room -= CONTAINER
+            self.called[callee] = None
+        self.stack.append(construct(callee, args))
+
+    def text(self, length: int) -> object:
+        """The next `length` bytes as text, or their place if they are too many."""
+        if length > MAX_TEXT:
+            return Placed(self.stream.skip(length), length, verbatim=False)
+        self.spend(SMALL + 2 * length)
+        position = self.stream.position
+        found = self.stream.take(length).decode("utf-8", "surrogatepass")
+        return found if found.isprintable() else self._with_place(found, Placed(position, length, verbatim=False))
+
+    def old_text(self, length: int) -> object:
+        """The same for strings of Python 2."""
+        if length > MAX_TEXT:
+            return self.placed(length)
+        self.spend(length)
+        position = self.stream.position
+        return self._with_place(self.stream.take(length).decode("latin-1"), Placed(position, length))
+
+    def _with_place(self, text: str, placed: Placed) -> PlacedText:
+        self.spend(2 * CONTAINER + len(text))
+        found = PlacedText(text)
+        found.placed = placed
+        return found
+
+    def placed(self, length: int) -> Placed:
+        """The next `length` bytes as a byte string."""
+        self.room -= CONTAINER
+        if length > MAX_BYTES:
+            return Placed(self.stream.skip(length), length)
+        self.spend(length)
+        return Placed(self.stream.position, length, self.stream.take(length))

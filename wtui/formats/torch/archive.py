@@ -1,0 +1,142 @@
+"""PyTorch's zip archives: `torch.save` since 1.6, and TorchScript. Finds the pickle and the storages in them.
+
+An archive holds `<name>/data.pkl`, `<name>/data/<key>` for each storage and, since 2.1, `<name>/byteorder`; TorchScript
+adds `constants.pkl` and `code/`, which is not looked at. Members are stored, so that storages have offsets in the
+archive itself; in one that was zipped again each is inflated when it is read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from wtui.errors import FormatError, WtuiError
+from wtui.formats.inert import Machine, Stream
+from wtui.formats.torch.recover import recover
+from wtui.formats.torch.tensors import Run
+from wtui.formats.zipped import ZipMember, read_directory, whole, window
+from wtui.model import Extent, FileRef
+from wtui.storage import FileSource, WindowSource, file_ref
+
+if TYPE_CHECKING:
+    from wtui.formats.inert import Global
+    from wtui.formats.torch.tensors import Places, Storage
+    from wtui.storage import Source
+
+__all__ = ["PICKLE", "Archive", "Loaded"]
+
+PICKLE = "data.pkl"
+MAX_RECORD = 1 << 12
+"""Bytes of the small records (version, byte order) that are read."""
+
+
+class Loaded(NamedTuple):
+    """What a file's pickle says."""
+
+    root: object
+    called: tuple[Global, ...]
+    """What loading it with PyTorch would call."""
+    places: Places
+    """Where what it refers to lies."""
+
+
+class Archive:
+    """One archive: a whole file, or a part of one (distributed checkpoints put many into a file)."""
+
+    def __init__(
+        self, file: FileSource, files: list[FileRef], number: int, start: int = 0, length: int | None = None
+    ) -> None:
+        """`number` is the file's in `files`, which gains an entry for every deflated member that is referred to.
+        FormatError if there is no archive or no pickle in it."""
+        self._file = file
+        self._source: Source = file if length is None else WindowSource(file, start, length)
+        self._start = start
+        self._files = files
+        self._number = number
+        self.members, self.problem = read_directory(self._source)
+        if self.problem:
+            self.members = recover(self._source)
+        self.prefix = _prefix(self.members, file.name)
+        self.byteorder = ">" if self.record("byteorder") == "big" else "<"
+        self._runs: dict[str, Run] = {}
+
+    @property
+    def is_script(self) -> bool:
+        """Whether it is TorchScript."""
+        return self.prefix + "constants.pkl" in self.members or self.prefix + "bytecode.pkl" in self.members
+
+    def record(self, name: str) -> str:
+        """A small text record, `""` where there is none."""
+        member = self.members.get(self.prefix + name)
+        if member is None:
+            return ""
+        try:
+            return whole(self._source, member, MAX_RECORD).decode("utf-8", "replace").strip()
+        except WtuiError:
+            return ""
+
+    def load(self, name: str = PICKLE, folder: str = "data") -> Loaded:
+        """What a pickle of the archive holds; its storages are the members of `folder`."""
+        member = self.members[self.prefix + name]
+        offset, size, deflated = window(self._source, member)
+        source, places = self._source, _Pickle(self, folder, self._number, self._start)
+        if deflated is not None:
+            from wtui.storage.inflate import InflatedSource
+
+            source = InflatedSource(self._source, deflated, size)
+            places = _Pickle(self, folder, self._add(member, size), 0)
+        machine = Machine(Stream(source, offset, offset + size))
+        return Loaded(machine.load(), tuple(machine.called), places)
+
+    def run(self, name: str) -> Run:
+        """The bytes of a member; each is looked up once."""
+        run = self._runs.get(name)
+        if run is None:
+            run = self._runs[name] = self._find(name)
+        return run
+
+    def _find(self, name: str) -> Run:
+        member = self.members.get(name)
+        if member is None:
+            return Run(None, f"the archive {'was cut off before' if self.problem else 'has no'} {name!r}")
+        try:
+            offset, size, deflated = window(self._source, member)
+        except WtuiError as error:
+            return Run(None, error.what)
+        if deflated is None:
+            return Run(Extent(self._number, self._start + offset, member.size))
+        return Run(Extent(self._add(member, size), 0, size))
+
+    def _add(self, member: ZipMember, size: int) -> int:
+        """The number of a file that stands for a deflated member."""
+        _, _, deflated = window(self._source, member)
+        if deflated is not None:
+            deflated = deflated._replace(offset=deflated.offset + self._start)
+        self._files.append(file_ref(self._file, deflated, size))
+        return len(self._files) - 1
+
+
+class _Pickle:
+    """Where what one pickle of an archive refers to lies."""
+
+    def __init__(self, archive: Archive, folder: str, file: int, start: int) -> None:
+        self.byteorder = archive.byteorder
+        self._archive = archive
+        self._folder = folder
+        self._file = file
+        self._start = start
+
+    def storage(self, storage: Storage) -> Run:
+        """The member that holds a storage."""
+        return self._archive.run(f"{self._archive.prefix}{self._folder}/{storage.key}")
+
+    def inside(self, offset: int, length: int) -> Extent | None:
+        """Bytes of the pickle itself."""
+        return Extent(self._file, self._start + offset, length)
+
+
+def _prefix(members: dict[str, ZipMember], archive: str) -> str:
+    """What stands before `data.pkl`: the name that the archive was saved under, with a slash."""
+    found = [name for name in members if name == PICKLE or name.endswith("/" + PICKLE)]
+    if not found:
+        raise FormatError(f"is a zip archive without a {PICKLE}", archive, "not saved by PyTorch, or cut off")
+    return min(found, key=lambda name: (name.count("/"), name)).removesuffix(PICKLE)

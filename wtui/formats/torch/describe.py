@@ -1,0 +1,51 @@
+"""From what files hold to a Catalogue: sections, optimizers, names, notices, metadata. Shared by PyTorch's readers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from wtui.formats.inert.danger import dangerous
+from wtui.formats.torch.draft import Draft, Finished, finish
+from wtui.formats.torch.sections import fold_optimizers
+from wtui.model import Catalogue, FileRef, LayerNode, Notice
+
+if TYPE_CHECKING:
+    from wtui.formats.inert import Global
+    from wtui.formats.torch.visit import Visitor
+
+__all__ = ["danger_notice", "describe", "finish_with_optimizers"]
+
+
+def finish_with_optimizers(root: Draft, visitor: Visitor) -> Finished:
+    """Tree and tensors; optimizers are named after the parameters, which therefore get their names first."""
+    if visitor.optimizers:
+        finish(root)
+    fold_optimizers(root, visitor)
+    return finish(root)
+
+
+def danger_notice(called: Iterable[Global]) -> list[Notice]:
+    """A notice about a pickle that would run code where it is loaded."""
+    found = dangerous(called)
+    if not found:
+        return []
+    return [Notice("", f"loading it with pickle would call {found}; wtui runs nothing: do not load it elsewhere")]
+
+
+def describe(
+    path: str,
+    title: str,
+    files: Sequence[FileRef],
+    root: Draft,
+    visitor: Visitor,
+    metadata: Mapping[str, Any],
+    notices: Sequence[Notice] = (),
+) -> Catalogue:
+    """The catalogue of everything that was visited."""
+    done = finish_with_optimizers(root, visitor)
+    told = [*notices, *(Notice("", n) for n in visitor.notices), *done.notices]
+    if not done.tensors:
+        told.append(Notice("", "holds no tensors"))
+    tree: LayerNode = done.root
+    return Catalogue(path, title, files, done.tensors, tree, metadata, told)
