@@ -26,6 +26,7 @@ __all__ = [
     "join",
     "part",
     "powers",
+    "reassociated",
     "short_blocks",
     "sums",
     "wide_blocks",
@@ -36,27 +37,35 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 MEAN, M2, M3, M4, ABS_SUM, EXPONENT = range(COUNT + 1, COUNT + 7)
 
 
+ANY_ORDER = {"reassoc", "nsz", "contract"}
+"""What floating-point sums may do: but nothing is assumed of NaN and infinities."""
+
 if numba.config.DISABLE_JIT:
     raise ImportError("numba is switched off (NUMBA_DISABLE_JIT)")
 
 
-def compiled(function: Function) -> Function:
+def compiled(function: Function, fastmath: Any = False) -> Function:
     """The function compiled by numba when it is first called; not kept on disk where nothing can be written."""
     try:
-        return cast("Function", numba.njit(nogil=True, error_model="numpy", cache=True)(function))
+        return cast("Function", numba.njit(nogil=True, error_model="numpy", fastmath=fastmath, cache=True)(function))
     except RuntimeError:
-        return cast("Function", numba.njit(nogil=True, error_model="numpy")(function))
+        return cast("Function", numba.njit(nogil=True, error_model="numpy", fastmath=fastmath)(function))
+
+
+def reassociated(function: Function) -> Function:
+    """The same, with sums in any order: what lets LLVM vectorise them."""
+    return compiled(function, ANY_ORDER)
 
 
 def part(function: Function, fastmath: Any = False) -> Function:
-    """The same for what only compiled functions call."""
+    """Like `compiled`, for what only compiled functions call: quicker to compile."""
     wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return cast("Function", numba.njit(nogil=True, error_model="numpy", fastmath=fastmath, **wrappers)(function))
 
 
-def reassociated(function: Function) -> Function:
-    """A part with sums in any order, which lets LLVM vectorise them."""
-    return part(function, {"reassoc", "nsz", "contract"})
+def reassociated_part(function: Function) -> Function:
+    """Like `reassociated`, for what only compiled functions call."""
+    return part(function, ANY_ORDER)
 
 
 @part
@@ -81,7 +90,7 @@ def equal_to(p: Any, pattern: Any) -> Any:
     return count
 
 
-@reassociated
+@reassociated_part
 def sums(values: Any) -> Any:
     """Sum of x and sum of |x|."""
     total = 0.0
@@ -93,7 +102,7 @@ def sums(values: Any) -> Any:
     return total, size
 
 
-@reassociated
+@reassociated_part
 def powers(values: Any, mean: Any) -> Any:
     """Sums of (x - mean) to the powers 1 to 4."""
     m1 = m2 = m3 = m4 = 0.0
