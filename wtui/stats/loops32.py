@@ -1,8 +1,9 @@
 """The loops for float32 values, by far the commonest: arithmetic in lanes and counting in turns, compiled by numba.
 
 Counting a value is a load, an addition and a store that wait for the cache; the arithmetic of the same loop runs while
-they do. Counters are bytes, so that those in use fit the nearest cache (20 KB instead of 80 for normal values), with
-a table of 32-bit counters that a byte is emptied into when it is full. A byte is never 0 again once it was used.
+they do. Counters are bytes, so that those in use fit the nearest cache (90 % of normally distributed values fall into
+18,000 buckets), with a table of 32-bit counters that a byte is emptied into when it is full: measured, 0.44 instead of
+0.52 ns a value for a whole block. A byte is never 0 again once it was used, so only bytes are searched for counts.
 """
 
 from __future__ import annotations
