@@ -46,6 +46,8 @@ class Dataset(Object):
     ) -> None:
         """Describe it from its header's messages; what is wrong with them is kept in `problem`."""
         super().__init__(space, path, address)
+        if not any(m.kind in (header.ATTRIBUTE, header.ATTRIBUTE_INFO) for m in messages):
+            self._attrs = {}
         self.shape: tuple[int, ...] = ()
         """`()` for a scalar, `(0,)` for the null dataspace."""
         self.dtype = "unknown"
