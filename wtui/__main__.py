@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wtui.cli import COMMANDS
 from wtui.cli.browse import browse, has_terminal
-from wtui.cli.status import guarded
+from wtui.cli.status import Exit, guarded
 from wtui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Browser:
         app.run()
         if opening.error is not None:
             raise opening.error
-        return app.return_code or 0
+        return Exit.FAILED if app.return_code else Exit.DONE
 
     def pick(self, folder: str, candidates: Sequence[Candidate], notes: Mapping[str, str]) -> str | None:
         """Let the user choose a model."""

@@ -21,6 +21,9 @@ __all__ = ["Parser", "data_parser", "open_model", "selected_tensors"]
 _NUMBER = re.compile(r"-(\d|\.\d|inf)", re.IGNORECASE)
 """How an argument starts that is a negative number and not an option: `-0.1`, `-1e-3`."""
 
+HELP_WIDTH = 80
+"""Columns of a help text."""
+
 MAX_THREADS = 64
 """More than this many threads only wait for each other."""
 
@@ -36,7 +39,7 @@ class Parser(ArgumentParser):
             prog=prog,
             description=description,
             epilog=f"examples:\n{examples}" if examples else None,
-            formatter_class=RawDescriptionHelpFormatter,
+            formatter_class=_formatter,
             allow_abbrev=False,
         )
         self._negative_number_matcher = _NUMBER
@@ -106,6 +109,11 @@ def selected_tensors(model: Model, globs: list[str] | None) -> list[Tensor] | No
         hint = f"did you mean {' or '.join(near)}?" if near else "`wtui ls` lists all names"
         raise UnknownNameError(f"no tensor matches {' or '.join(globs)}", model.path, hint)
     return sorted(found, key=lambda t: t.index)
+
+
+def _formatter(prog: str) -> RawDescriptionHelpFormatter:
+    """Help of a fixed width: asking for the terminal's costs an import that every command would pay."""
+    return RawDescriptionHelpFormatter(prog, width=HELP_WIDTH)
 
 
 def _threads(text: str) -> int:

@@ -23,7 +23,7 @@ _COLUMNS = (
     Column("format", right=False, keep=3),
     Column("size", keep=4),
     Column("written", right=False, keep=2),
-    Column("note", right=False, keep=5),
+    Column("note", right=False, keep=5, prose=True),
 )
 
 

@@ -1,7 +1,7 @@
 """Tables of plain aligned columns, for terminals and pipes. Pure.
 
-In a terminal a table is fitted to its width: columns give way one after the other, then the first one is cut, at its
-beginning, since the ends of names tell tensors apart. In a pipe nothing is left out.
+In a terminal a table is fitted to its width: columns of prose are cut, columns give way one after the other, then the
+first one is cut at its beginning, since the ends of names tell tensors apart. In a pipe nothing is left out.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from wtui.render.spans import ELLIPSIS, Line, StyleName, text_width
+from wtui.render.spans import ELLIPSIS, Line, StyleName, clip, text_width
 
 __all__ = ["Column", "Row", "aligned", "cut_beginning"]
 
@@ -28,6 +28,8 @@ class Column(NamedTuple):
     """Whether it is aligned to the right, as numbers are."""
     keep: int = 0
     """Columns with the lowest number give way first; those of one number from the right."""
+    prose: bool = False
+    """Whether its cells may be cut at their end, down to half of the table's width."""
 
 
 class Row(NamedTuple):
@@ -40,29 +42,33 @@ class Row(NamedTuple):
 def aligned(columns: Sequence[Column], rows: Sequence[Row], width: int | None = None) -> list[Line]:
     """The titles and the rows as lines; None for a width that leaves nothing out."""
     widths = [max([text_width(c.title), *(text_width(r.cells[i]) for r in rows)]) for i, c in enumerate(columns)]
-    shown = list(range(len(columns)))
+    shown: Sequence[int] = range(len(columns))
     if width is not None:
-        shown = _fitting(columns, widths, width)
-        used = sum(widths[i] + GAP for i in shown[1:])
-        widths[0] = min(widths[0], max(NAME_MIN, width - used))
+        shown, widths = _fitted(columns, widths, width)
     titles = Row([c.title for c in columns], "dim")
     return [_line(columns, row, shown, widths) for row in (titles, *rows)]
 
 
-def _fitting(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
-    """The columns that stay in a table of `width`."""
+def _fitted(columns: Sequence[Column], wanted: Sequence[int], width: int) -> tuple[Sequence[int], list[int]]:
+    """The columns that stay in a table of `width`, and how wide each is then; `wanted`: how wide they would be."""
+    widths = [min(w, width // 2) if c.prose else w for w, c in zip(wanted, columns, strict=True)]
+    widths[0] = min(wanted[0], max(NAME_MIN, width // 3))
     shown = list(range(len(columns)))
-    leaving = sorted(shown[1:], key=lambda i: (columns[i].keep, -i))
-    wanted = min(widths[0], max(NAME_MIN, width // 3))
-    while leaving and wanted + sum(widths[i] + GAP for i in shown[1:]) > width:
-        shown.remove(leaving.pop(0))
-    return shown
+    for i in sorted(shown[1:], key=lambda i: (columns[i].keep, -i)):
+        if sum(widths[j] + GAP for j in shown) - GAP > width:
+            shown.remove(i)
+    spare = width - sum(widths[j] + GAP for j in shown) + GAP
+    for i in [0, *(i for i in shown if columns[i].prose)]:
+        more = max(0, min(wanted[i] - widths[i], spare))
+        widths[i] += more
+        spare -= more
+    return shown, widths
 
 
 def _line(columns: Sequence[Column], row: Row, shown: Sequence[int], widths: Sequence[int]) -> Line:
     text = ""
     for i in shown:
-        cell = cut_beginning(row.cells[i], widths[i]) if i == 0 else row.cells[i]
+        cell = cut_beginning(row.cells[i], widths[i]) if i == 0 else clip(row.cells[i], widths[i])
         blanks = " " * (widths[i] - text_width(cell))
         text += (" " * GAP if i else "") + (blanks + cell if columns[i].right else cell + blanks)
     return [(text.rstrip(), row.style)]
@@ -72,6 +78,7 @@ def cut_beginning(text: str, width: int) -> str:
     """The text if it fits into `width` columns, else its end behind an ellipsis."""
     if text_width(text) <= width:
         return text
-    while text and text_width(text) > width - 1:
-        text = text[1:]
-    return ELLIPSIS + text
+    end = text[max(0, len(text) - width) :]
+    while text_width(end) > width - 1:
+        end = end[1:]
+    return ELLIPSIS + end

@@ -34,7 +34,7 @@ _LISTING = (
     Column("parameters", keep=4),
     Column("bytes", keep=2),
     Column("trainable", right=False, keep=1),
-    Column("", right=False, keep=0),
+    Column("", right=False, keep=0, prose=True),
 )
 
 

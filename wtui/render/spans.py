@@ -22,6 +22,9 @@ Line = list[Span]
 
 ELLIPSIS = "…"
 
+WIDE_FROM = "\u0300"
+"""Characters below this one (Latin letters, ×) take one column each; about others a library is asked."""
+
 
 def escape(text: str) -> str:
     """Text from a file, with whatever a terminal or a reader could be misled by shown as an escape.
@@ -46,7 +49,7 @@ def _escaped(character: str) -> str:
 
 def text_width(text: str) -> int:
     """Columns that the text takes in a terminal."""
-    if text.isascii():
+    if text.isascii() or max(text) < WIDE_FROM:
         return len(text)
     from rich.cells import cell_len
 
