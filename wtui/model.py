@@ -138,7 +138,7 @@ class TensorEntry(NamedTuple):
     def label(self) -> str:
         """The name below its layer (`kernel`); the whole name where it does not begin with its layer's path."""
         below = self.name.removeprefix(self.layer) if self.layer else ""
-        return below.lstrip("/.") or self.name
+        return (below.lstrip("/.") or self.name) if below.startswith(("/", ".")) else self.name
 
     @property
     def counted(self) -> bool:

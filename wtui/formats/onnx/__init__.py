@@ -1,0 +1,208 @@
+"""ONNX: the initializers and constants of a graph as layers, named by the modules or nodes that take them.
+
+Nothing but the structure is read: a file of any size costs what its nodes cost. Values that steer operators (shapes,
+axes, epsilons, scales) stand apart in a last layer and do not count as parameters.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from wtui.errors import FormatError
+from wtui.formats.onnx.layers import Held, held_tensors, module_of, node_path
+from wtui.formats.onnx.messages import Model, Reader
+from wtui.formats.onnx.roles import ELEMENTWISE, is_major, is_parameter, role_of_input
+from wtui.formats.onnx.values import DTYPES, Places
+from wtui.formats.protobuf import LEN, Field, fields
+from wtui.model import Catalogue, LayerNode, TensorEntry
+
+if TYPE_CHECKING:
+    from wtui.formats.probe import Probe
+
+__all__ = ["catalogue", "sniff"]
+
+KNOWN_FIELDS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25})
+"""Fields of a ModelProto."""
+
+GRAPH = 7
+
+MAX_GRAPH_FIELD = 16
+"""The highest number of a field of a GraphProto."""
+
+MAX_BEFORE_GRAPH = 1000
+"""Fields that are looked at in search of the graph."""
+
+CONSTANTS = "constants"
+"""The last layer: what steers operators."""
+
+MAX_LEVELS = 64
+"""Levels of a tree; a name with more parts than this is one level."""
+
+GUESSED = "from the operator that takes it"
+
+
+def sniff(probe: Probe) -> bool:
+    """A message of the fields of a ModelProto, with a graph that is a message, too."""
+    if not probe.head.startswith((b"\x08", b"\x12", b"\x3a")):
+        return False
+    try:
+        for count, field in enumerate(fields(probe.source, 0, probe.file.size)):
+            if field.number == GRAPH:
+                return field.wire == LEN and _is_graph(probe, field)
+            if field.number not in KNOWN_FIELDS or count > MAX_BEFORE_GRAPH:
+                return False
+    except FormatError:
+        return False
+    return False
+
+
+def _is_graph(probe: Probe, field: Field) -> bool:
+    """Whether the first fields of what should be a GraphProto can be such."""
+    first = zip(fields(probe.source, field.start, field.stop), range(20), strict=False)
+    return all(f.number <= MAX_GRAPH_FIELD for f, _ in first)
+
+
+def catalogue(probe: Probe) -> Catalogue:
+    """All tensors of the model that are constant; FormatError if it has no graph."""
+    reader = Reader(probe.source)
+    model = reader.model()
+    places = Places(probe)
+    tree = _Tree(reader, model.graph.name or os.path.basename(probe.path))
+    for held in held_tensors(model):
+        tree.add(held, places)
+    metadata = _metadata(model)
+    producer = " ".join(str(metadata[k]) for k in ("producer", "producer version") if k in metadata)
+    opset = model.metadata["opsets"].get("ai.onnx")
+    title = "ONNX" + (f" opset {opset}" if opset else "") + (f", {producer}" if producer else "")
+    return Catalogue(probe.path, title[:80], places.files, tree.ordered(), tree.root, metadata, places.notices)
+
+
+class _Tree:
+    """Layers as they come up, and the entries of the tensors in them."""
+
+    def __init__(self, reader: Reader, name: str) -> None:
+        self.root = LayerNode(name, "")
+        self._reader = reader
+        self._nodes = {"": self.root}
+        self._entries: list[tuple[LayerNode, TensorEntry]] = []
+        self._constants = LayerNode(CONSTANTS, CONSTANTS)
+        self._names: set[str] = set()
+        self._numbers: dict[str, int] = {}
+        self._paths: dict[int, str] = {}
+        self._major: set[str] = set()
+
+    def add(self, held: Held, places: Places) -> None:
+        """Take in a tensor, under the layer that it belongs to."""
+        values = places.of(held.stored)
+        op, position = (held.use.step.node.op, held.use.position) if held.use else ("", 0)
+        role, inferred = _role(held, op, position)
+        shape = held.stored.shape
+        counts = is_parameter(op, role, values.dtype, shape, constant=held.constant)
+        node = self._layer(held) if counts else self._constants
+        entry = TensorEntry(
+            self._unique(held),
+            node.path,
+            role or "constant",
+            shape,
+            values.dtype,
+            values.parts,
+            values.encoding,
+            group="model" if counts else "state",
+            inferred=inferred,
+            problem=values.problem,
+        )
+        self._entries.append((node, entry))
+
+    def ordered(self) -> list[TensorEntry]:
+        """The entries in order of depth; the nodes of the tree then know them by number."""
+        held: dict[int, list[TensorEntry]] = {}
+        for node, entry in self._entries:
+            held.setdefault(id(node), []).append(entry)
+        if id(self._constants) in held:
+            self.root.children.append(self._constants)
+        ordered: list[TensorEntry] = []
+        for node in self.root.walk():
+            for entry in held.get(id(node), ()):
+                node.tensors.append(len(ordered))
+                ordered.append(entry)
+        return ordered
+
+    def _layer(self, held: Held) -> LayerNode:
+        module = module_of(held.name)
+        path = module[0] if module else self._path_of_node(held)
+        node = self._node(path)
+        step = held.use.step if held.use else None
+        if step is not None and path and (not node.class_name or (path not in self._major and is_major(step.node.op))):
+            node.class_name = step.node.op
+            pairs = (self._reader.attribute(f) for f in step.node.attributes)
+            node.config = {name: value for name, value in pairs if value is not None}
+            if is_major(step.node.op):
+                self._major.add(path)
+        return node
+
+    def _path_of_node(self, held: Held) -> str:
+        if held.use is None:
+            return ""
+        step = held.use.step
+        if step.number not in self._paths:
+            number = self._numbers.get(step.node.op, 0)
+            self._paths[step.number] = node_path(step.node, number)
+            self._numbers[step.node.op] = number + 1
+        return self._paths[step.number]
+
+    def _node(self, path: str) -> LayerNode:
+        """The node of a path, made with those above it."""
+        found = self._nodes.get(path)
+        if found is not None:
+            return found
+        if len(path) - len(path.translate({46: None, 47: None})) > MAX_LEVELS:
+            above, name = "", path
+        else:
+            cut = max(path.rfind("."), path.rfind("/"))
+            above, name = path[: max(cut, 0)], path[cut + 1 :] or path
+        node = self._nodes[path] = LayerNode(name, path)
+        self._node(above).children.append(node)
+        return node
+
+    def _unique(self, held: Held) -> str:
+        """The tensor's name; one that is taken gets the graph's name before it, or a number behind it."""
+        name = held.name or "unnamed"
+        if name in self._names and held.scope:
+            name = f"{'/'.join(held.scope)}/{name}"
+        number, unique = 1, name
+        while unique in self._names:
+            number += 1
+            unique = f"{name} ({number})"
+        self._names.add(unique)
+        return unique
+
+
+def _role(held: Held, op: str, position: int) -> tuple[str, str]:
+    """What a tensor is to the operator that takes it, and whether that is a guess."""
+    role = role_of_input(op, position)
+    shape = held.stored.shape
+    if op in ELEMENTWISE and role:
+        is_vector = sum(n != 1 for n in shape) <= 1
+        role, guess = (role, GUESSED) if is_vector else ("", "")
+        return role or _last_part(held.name), guess
+    return role or _last_part(held.name), ""
+
+
+def _last_part(name: str) -> str:
+    module = module_of(name)
+    return module[1] if module else ""
+
+
+def _metadata(model: Model) -> dict[str, Any]:
+    """What the file says of itself, its inputs and outputs, and how often it uses each operator."""
+    counts: dict[str, int] = {}
+    for node in model.graph.nodes:
+        counts[node.op] = counts.get(node.op, 0) + 1
+    operators = dict(sorted(counts.items(), key=lambda item: -item[1])[:200])
+    ends = {
+        what: [{**v, "type": DTYPES.get(v["type"], v["type"])} for v in values]
+        for what, values in (("inputs", model.graph.inputs), ("outputs", model.graph.outputs))
+    }
+    functions = [f.name for f in model.functions[:200]]
+    return {**model.metadata, **ends, "operators": operators, "functions": functions}
