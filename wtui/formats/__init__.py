@@ -52,6 +52,7 @@ FORMATS: tuple[Format, ...] = (
     Format("safetensors", "safetensors", b"", (".safetensors",)),
     Format("safetensors-sharded", "safetensors_sharded", b"{", (".json",)),
     Format("gguf", "gguf", b"GGUF", (".gguf",)),
+    Format("onnx", "onnx", b"\x08", (".onnx",)),
 )
 """Sorted: where two readers would take the same content, the one that understands more comes first."""
 
