@@ -23,10 +23,11 @@ CODECS: dict[str, str] = {
     "hdf5-chunks": "hdf5_filters",
     "fill": "hdf5_filters",
     "gguf-blocks": "gguf",
+    "protobuf-varints": "varints",
 }
 """Module of every `TensorEntry.encoding`."""
 
-LOSSLESS = frozenset({"raw", "hdf5-chunks", "fill"})
+LOSSLESS = frozenset({"raw", "hdf5-chunks", "fill", "protobuf-varints"})
 """Encodings that hold the values themselves; what another holds are values that stand for them by scales."""
 
 
