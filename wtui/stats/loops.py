@@ -211,22 +211,22 @@ def byte_blocks(patterns: Any, ranks: Any, table: Any, keys: Any, rows: Any) -> 
 def count_steps(values: Any, edges: Any, per_bin: Any, table: Any) -> Any:
     """Count values by step of a window with these bin edges; -> finite values below and above it.
 
-    Bins may be so narrow that 0 / 0 comes out, hence the bounds on both sides.
+    Halves, since a difference may not fit float64. Bins may be too narrow to halve, hence bounds on both sides.
     """
     below = above = 0
     bins = edges.size - 1
     lo, hi = edges[0], edges[bins]
-    width = hi / 2 - lo / 2
+    bins_per_half = bins / (hi / 2 - lo / 2)
+    steps_per_half = bins_per_half * per_bin
     for i in range(values.size):
         x = values[i]
         if lo <= x <= hi:
-            at = max(0, min(int((x / 2 - lo / 2) / width * bins), bins - 1))
+            at = max(0, min(int((x / 2 - lo / 2) * bins_per_half), bins - 1))
             while at > 0 and x < edges[at]:
                 at -= 1
             while at < bins - 1 and x >= edges[at + 1]:
                 at += 1
-            start = edges[at] / 2
-            step = int((x / 2 - start) / (edges[at + 1] / 2 - start) * per_bin)
+            step = int((x / 2 - edges[at] / 2) * steps_per_half)
             table[at * per_bin + max(0, min(step, per_bin - 1))] += np.uint32(1)
         elif -np.inf < x < lo:
             below += 1
