@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from textual import events
 
 import wtui.demo
 from tests.builders import write_safetensors
@@ -115,12 +116,25 @@ def test_search_selects_while_typing_and_walks_on(blocks: Path) -> None:
         await b.until("blocks.7.norm")
         assert b.screen.outline.layer(b.screen.subject).path == "blocks.7.norm"
         await b.press("enter")
-        assert not b.screen.query("#search")
+        assert not b.screen.search_bar.display
         await b.press("n")
         assert b.screen.outline.catalogue.tensors[b.screen.subject].name == "blocks.7.norm.weight"
         await b.press("N")
         assert b.screen.subject < 0
         assert "match 1 of 2" in b.text
+
+    drive(blocks, test)
+
+
+def test_keys_typed_at_once_all_reach_the_search(blocks: Path) -> None:
+    async def test(b: Browser) -> None:
+        for key, character in (("slash", "/"), *((c, c) for c in "11.norm.w"), ("slash", "/"), ("backspace", None)):
+            b.app.post_message(events.Key(key, character))
+        b.app.post_message(events.Key("enter", "\r"))
+        await b.until("match 1 of 1")
+        assert b.screen.outline.catalogue.tensors[b.screen.subject].name == "blocks.11.norm.weight"
+        await b.press("slash", "x", "escape")
+        assert "match" not in b.text
 
     drive(blocks, test)
 

@@ -27,8 +27,8 @@ class WtuiApp(App[None]):
     Bar { height: 1; width: 1fr; }
     #keys { background: $background; }
     #panes { height: 1fr; }
-    #outline { width: 34%; min-width: 30; }
-    #stats { width: 33%; }
+    #outline { width: 34%; min-width: 30; max-width: 56; }
+    #stats { width: 33%; max-width: 56; }
     #plots { width: 1fr; }
     LinesPane {
         border: round $border-blurred; height: 1fr; width: 1fr; background: $background;
@@ -36,17 +36,19 @@ class WtuiApp(App[None]):
     }
     LinesPane:focus { border: round $primary; border-title-color: $primary; }
     .-medium #outline { width: 36; }
-    .-medium #stats { width: 1fr; }
+    .-medium #stats { width: 1fr; max-width: 100; }
     .-medium #plots { display: none; }
     .-medium #panes.-side-plots #stats { display: none; }
     .-medium #panes.-side-plots #plots { display: block; }
     #panes.-only-outline #stats, #panes.-only-outline #plots { display: none; }
     #panes.-only-stats #outline, #panes.-only-stats #plots { display: none; }
     #panes.-only-plots #outline, #panes.-only-plots #stats { display: none; }
-    #panes.-only-outline #outline, #panes.-only-stats #stats, #panes.-only-plots #plots { width: 1fr; display: block; }
+    #panes.-only-outline #outline, #panes.-only-stats #stats, #panes.-only-plots #plots {
+        width: 1fr; max-width: 1000; display: block;
+    }
     TextOverlay, TableScreen, GridScreen, ValuesScreen { align: center middle; background: $background; }
     #overlay { width: 90%; max-width: 110; height: 90%; border: round $primary; }
-    #search { height: 1; border: none; padding: 0 1; background: $panel; }
+    #search { display: none; }
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-medium"), (120, "-wide")]
 

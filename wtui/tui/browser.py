@@ -181,12 +181,10 @@ class BrowserScreen(PanesScreen):
 
     def action_search(self) -> None:
         """Type a name; the first match is selected while typing."""
-        from wtui.tui.widgets.search_bar import SearchBar
-
-        if self.outline is not None and not self.query("#search"):
-            bar = SearchBar(self.finder, self.subject)
-            self.mount(bar, before="#keys")
-            bar.focus()
+        if self.search_bar.has_focus:
+            self.search_bar.add("/")
+        elif self.outline is not None:
+            self.search_bar.begin(self.finder, self.subject)
 
     def on_search_bar_found(self, message: SearchBar.Found) -> None:
         """Select what was found."""
@@ -194,10 +192,12 @@ class BrowserScreen(PanesScreen):
             self.layer_tree.go_to(message.subject)
         self._say_matches()
 
-    def on_search_bar_done(self) -> None:
-        """Back to the tree; n and N walk through the other matches."""
-        self.query("#search").remove()
+    def on_search_bar_done(self, message: SearchBar.Done) -> None:
+        """Back to the tree; n and N walk through the other matches, if the search is kept."""
         self.layer_tree.focus()
+        if not message.kept:
+            self.finder.search("")
+            self._say_matches()
 
     def action_match(self, step: int) -> None:
         """The next or previous match."""
@@ -210,17 +210,6 @@ class BrowserScreen(PanesScreen):
         finder = self.finder
         where = f" · match {finder.number(self.layer_tree.subject)} of {len(finder.matches):,}"
         self.layer_tree.entitle("Layers" + where if finder.words else "Layers")
-
-    def action_back(self) -> None:
-        """Give up the search, or leave a pane for the tree."""
-        search = self.query("#search")
-        if search:
-            search.remove()
-            self.finder.search("")
-            self.layer_tree.entitle("Layers")
-        panes = self.query_one("#panes")
-        panes.remove_class("-only-outline", "-only-stats", "-only-plots")
-        self.layer_tree.focus()
 
     def action_over(self, what: str) -> None:
         """Open the table, the block grid, the values or what is recorded over the panes."""

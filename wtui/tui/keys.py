@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 __all__ = ["LIST_KEYS", "SCREEN_KEYS", "TREE_KEYS", "groups"]
 
 
-def _key(keys: str, action: str, label: str, tooltip: str, *, show: bool = False) -> Binding:
+def _key(keys: str, action: str, label: str, tooltip: str, *, first: bool = False) -> Binding:
     """A binding; its id is its label in one word."""
-    return Binding(keys, action, label, show=show, tooltip=tooltip, id=label.replace(" ", "_"))
+    return Binding(keys, action, label, show=False, tooltip=tooltip, priority=first, id=label.replace(" ", "_"))
 
 
 LIST_KEYS: list[BindingType] = [
@@ -38,7 +38,8 @@ TREE_KEYS: list[BindingType] = [
 ]
 
 SCREEN_KEYS: list[BindingType] = [
-    _key("slash", "search", "search", "Search layers and tensors by name"),
+    # Before all others, so that what is typed right behind it goes into the search and not to the tree.
+    _key("slash", "search", "search", "Search layers and tensors by name", first=True),
     _key("n", "match(1)", "next match", "To the next match of the search"),
     _key("N", "match(-1)", "previous match", "To the previous match of the search"),
     _key(

@@ -10,6 +10,7 @@ from textual.screen import Screen
 from wtui.tui.widgets.bars import Bar
 from wtui.tui.widgets.layer_tree import LayerTree
 from wtui.tui.widgets.plots_column import PlotsColumn
+from wtui.tui.widgets.search_bar import SearchBar
 from wtui.tui.widgets.text_pane import TextPane
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class PanesScreen(Screen[None]):
             yield LayerTree(id="outline")
             yield TextPane(id="stats", title="Numbers")
             yield PlotsColumn(id="plots")
+        yield SearchBar(id="search")
         yield Bar(id="keys")
 
     def on_mount(self) -> None:
@@ -62,6 +64,11 @@ class PanesScreen(Screen[None]):
         return self.query_one("#plots", PlotsColumn)
 
     @property
+    def search_bar(self) -> SearchBar:
+        """The line for searching."""
+        return self.query_one("#search", SearchBar)
+
+    @property
     def status(self) -> Bar:
         """The line at the top."""
         return self.query_one("#status", Bar)
@@ -77,6 +84,11 @@ class PanesScreen(Screen[None]):
         if pane != "outline":
             panes.set_class(pane == "plots", "-side-plots")
         self.query_one("#" + {"plots": "histogram"}.get(pane, pane) if not showed else "#outline").focus()
+
+    def action_back(self) -> None:
+        """All panes again, and back to the tree."""
+        self.query_one("#panes").remove_class("-only-outline", "-only-stats", "-only-plots")
+        self.layer_tree.focus()
 
     def action_next_pane(self, step: int) -> None:
         """Focus the next pane; in a narrow terminal that also chooses which one stands beside the tree."""

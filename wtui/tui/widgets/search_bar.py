@@ -1,21 +1,25 @@
-"""The line in which a search is typed. Loaded when it is first asked for."""
+"""The line in which a search is typed. Always there, shown while it has the focus, so that no key typed is lost."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from textual.message import Message
-from textual.widgets import Input
+
+from wtui.render.spans import escape
+from wtui.tui.widgets.bars import Bar
 
 if TYPE_CHECKING:
+    from textual import events
+
     from wtui.tui.finder import Finder
     from wtui.tui.outline import Subject
 
 __all__ = ["SearchBar"]
 
 
-class SearchBar(Input):
-    """Searches while one types, from where the search began; without a blinking cursor, which would cost bytes."""
+class SearchBar(Bar, can_focus=True):
+    """Searches while one types, from where the search began. Its cursor does not blink: idle, nothing is sent."""
 
     class Found(Message):
         """The match at or behind the place where the search began; None if nothing matches."""
@@ -25,21 +29,56 @@ class SearchBar(Input):
             self.subject = subject
 
     class Done(Message):
-        """The search is kept (enter)."""
+        """The search is kept, or given up."""
 
-    def __init__(self, finder: Finder, here: Subject) -> None:
-        super().__init__(placeholder="name, or several words of it", id="search", compact=True)
-        self.cursor_blink = False
-        self._finder = finder
-        self._here = here
+        def __init__(self, kept: bool) -> None:
+            super().__init__()
+            self.kept = kept
 
-    def on_input_changed(self, event: Input.Changed) -> None:
+    words = ""
+    _finder: Finder | None = None
+    _here: Subject = -1
+
+    def begin(self, finder: Finder, here: Subject) -> None:
+        """Take the focus and start a new search."""
+        self._finder, self._here = finder, here
+        self.display = True
+        self.screen.set_focus(self)
+        self._typed("")
+
+    def on_key(self, event: events.Key) -> None:
+        """Edit the words; every other key is kept from the screen too."""
+        event.stop()
+        event.prevent_default()
+        if event.key in ("enter", "escape"):
+            self.display = False
+            self.post_message(self.Done(event.key == "enter"))
+        elif event.key in ("backspace", "ctrl+h"):
+            self._typed(self.words[:-1])
+        elif event.key in ("ctrl+u", "ctrl+w"):
+            self._typed("" if event.key == "ctrl+u" else self.words.rstrip().rpartition(" ")[0])
+        elif event.is_printable and event.character:
+            self.add(event.character)
+
+    def add(self, text: str) -> None:
+        """Add to the words."""
+        self._typed(self.words + text)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Add the first line of what is pasted."""
+        event.stop()
+        self.add(event.text.split("\n")[0])
+
+    def on_blur(self) -> None:
+        """Hide when something else has the focus."""
+        self.display = False
+
+    def _typed(self, words: str) -> None:
         """Search for what is typed so far."""
-        event.stop()
-        self._finder.search(event.value)
-        self.post_message(self.Found(self._finder.nearest(self._here)))
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Keep the match that is selected."""
-        event.stop()
-        self.post_message(self.Done())
+        self.words = words
+        self.show(
+            [(" / ", "accent"), (escape(words), "bold"), ("▏", "accent")], [("enter keeps it  esc gives up ", "dim")]
+        )
+        if self._finder is not None:
+            self._finder.search(words)
+            self.post_message(self.Found(self._finder.nearest(self._here)))
