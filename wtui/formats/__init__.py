@@ -49,6 +49,7 @@ FORMATS: tuple[Format, ...] = (
     Format("keras-h5", "keras_h5", b"\x89HDF\r\n\x1a\n", (".h5", ".hdf5", ".keras")),
     Format("keras-sharded", "keras_sharded", b"{", (".json",)),
     Format("hdf5", "hdf5_any", b"\x89HDF\r\n\x1a\n", (".h5", ".hdf5")),
+    Format("torch", "torch_file", b"", (".pt", ".pth", ".bin", ".ckpt", ".jit", ".pkl", ".torch", ".tar")),
     Format("safetensors", "safetensors", b"", (".safetensors",)),
     Format("safetensors-sharded", "safetensors_sharded", b"{", (".json",)),
     Format("gguf", "gguf", b"GGUF", (".gguf",)),
