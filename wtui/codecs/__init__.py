@@ -22,6 +22,7 @@ CODECS: dict[str, str] = {
     "raw": "plain",
     "hdf5-chunks": "hdf5_filters",
     "fill": "hdf5_filters",
+    "latin1": "latin1",
     "gguf-blocks": "gguf",
     "protobuf-varints": "varints",
 }

@@ -57,11 +57,10 @@ def _tuple(args: tuple[object, ...]) -> object:
 def _encoded(args: tuple[object, ...]) -> object:
     """_codecs.encode: how protocol 2 writes bytes, as text in Latin-1."""
     if len(args) == 2 and args[1] in ("latin1", "latin-1"):
-        if isinstance(args[0], PlacedText):
-            return args[0].placed
         if isinstance(args[0], str):
             data = args[0].encode("latin-1", "replace")
-            return Placed(-1, len(data), data, verbatim=False)
+            place = args[0].placed if isinstance(args[0], PlacedText) else Placed(-1, len(data))
+            return Placed(place.offset, place.length, data, verbatim=False)
         if isinstance(args[0], Placed) and not args[0].verbatim:
             return args[0]
     return None

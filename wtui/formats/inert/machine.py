@@ -14,6 +14,8 @@ from wtui.formats.inert.opcodes import CONTAINER, HANDLERS, MAX_TEXT, SMALL, Sto
 from wtui.formats.inert.values import Global, Persistent, Placed, PlacedText
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wtui.formats.inert.stream import Stream
 
 __all__ = ["Machine"]
@@ -48,10 +50,24 @@ class Machine:
     stream: Stream
     stack: list[object]
 
-    __slots__ = ("_globals", "_left", "called", "far", "marks", "memo", "persistent", "room", "stack", "stream")
+    __slots__ = (
+        "_globals",
+        "_left",
+        "_resolve",
+        "called",
+        "far",
+        "marks",
+        "memo",
+        "persistent",
+        "room",
+        "stack",
+        "stream",
+    )
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, resolve: Callable[[object], object] | None = None) -> None:
+        """`resolve` may give what a persistent id stands for, None for those that stay references."""
         self.stream = stream
+        self._resolve = resolve
         self.room = MAX_MEMORY
         self._left = MAX_OPERATIONS
         self.stack = []
@@ -172,6 +188,15 @@ class Machine:
             self.spend(2 * CONTAINER)
             found = self._globals[key] = Global(module, name)
         return found
+
+    def refer(self, found: object) -> object:
+        """What a persistent id stands for: a Persistent, or what `resolve` makes of it."""
+        self.room -= CONTAINER
+        made = self._resolve(found) if self._resolve else None
+        if made is None:
+            made = Persistent(found)
+            self.persistent.append(made)
+        return made
 
     def call(self, callee: object, args: object) -> None:
         """Push the record of a call."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import TYPE_CHECKING, NoReturn
 
-from wtui.formats.inert.values import Items, Object, Persistent, Placed
+from wtui.formats.inert.values import Items, Object, Placed
 
 if TYPE_CHECKING:
     from wtui.formats.inert.machine import Machine
@@ -201,12 +201,6 @@ def _unicode_line(m: Machine) -> object:
     return line.decode("raw-unicode-escape")
 
 
-def _persistent(m: Machine, found: object) -> Persistent:
-    made = Persistent(found)
-    m.persistent.append(made)
-    return made
-
-
 def _mark(m: Machine) -> None:
     m.room -= 8
     m.marks.append(len(m.stack))
@@ -301,7 +295,7 @@ _NAMED: dict[str, Handler] = {
     "\x80": _protocol,
     ".": _stop,
     "\x95": lambda m: m.stream.check(_length(m, 8)),
-    "P": _push_new(lambda m: _persistent(m, m.stream.line().decode())),
-    "Q": lambda m: m.stack.append(_persistent(m, m.stack.pop())),
+    "P": lambda m: m.stack.append(m.refer(m.stream.line().decode())),
+    "Q": lambda m: m.stack.append(m.refer(m.stack.pop())),
 }
 HANDLERS: tuple[Handler, ...] = tuple(_NAMED.get(chr(code), _unknown) for code in range(256))

@@ -81,6 +81,7 @@ class Draft:
         """Drop what holds no tensor and is not to be kept."""
         for draft in reversed(list(self.walk())):
             draft.children = [c for c in draft.children if c.keep or c.children or c.tensors]
+            draft._by_name = {c.name: c for c in draft.children}
 
 
 class Finished(NamedTuple):

@@ -43,7 +43,7 @@ class LegacyFile:
         self.problem = ""
         self._source = file
         self._number = number
-        self._machine = Machine(Stream(file, start, end))
+        self._machine = Machine(Stream(file, start, end), _class_of_module)
         self._end = file.size if end is None else end
         self._items: dict[str, Run] = {}
         if self._machine.load() != MAGIC or self._machine.load() != VERSION:
@@ -93,6 +93,13 @@ class LegacyFile:
             length = int.from_bytes(self._source.read(at, 8), "little") * item
             self._items[key] = Run(Extent(self._number, at + 8, length))
             at += 8 + length
+
+
+def _class_of_module(reference: object) -> object:
+    """Legacy files refer to the class of a module with its source code, which is not looked at."""
+    if type(reference) is tuple and len(reference) > 1 and reference[0] == "module":
+        return reference[1]
+    return None
 
 
 def _item(dtype: str) -> int:

@@ -258,7 +258,8 @@ def _quantised(tensors: Tensors, args: tuple[object, ...], depth: int) -> Found:
 
 
 def _sparse(tensors: Tensors, args: tuple[object, ...], depth: int) -> Found:
-    layout = path_of(args[0]).removeprefix("torch.").replace("_", " ")
+    name = args[0].args[0] if type(args[0]) is Object and type(args[0].args) is tuple and args[0].args else args[0]
+    layout = (name if isinstance(name, str) else path_of(name)).removeprefix("torch.").replace("_", " ")[:40]
     data = args[1]
     if type(data) is not tuple or len(data) < 3:
         raise TypeError("expected the parts of a sparse tensor")

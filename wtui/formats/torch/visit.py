@@ -107,18 +107,26 @@ class Visitor:
             if own is not None:
                 draft.config = draft.config or _settings(own)
                 draft.keep = draft.keep or _is_script(value)
-        return self._members(_children(value), draft, group, tensors)
+        return self._members(_children(value), draft, group, tensors, _is_script(value))
 
     def _members(
-        self, members: Iterator[tuple[str, object]], draft: Draft, group: str, tensors: Tensors
+        self,
+        members: Iterator[tuple[str, object]],
+        draft: Draft,
+        group: str,
+        tensors: Tensors,
+        recorded: bool = False,
     ) -> list[tuple[object, Draft, str]]:
+        """List the tensors among `members`; `recorded`: that one needs no gradient means that it is not trained."""
         below: list[tuple[object, Draft, str]] = []
         for label, value in members:
             if not isinstance(value, Items | Object | list | tuple) and not tensors.looks_like(value):
                 continue
             found = tensors.find(value)
             if found is not None:
-                self.add(draft, label, found, group)
+                added = self.add(draft, label, found, group)
+                if added is not None and recorded:
+                    added.trainable = found.requires_grad
             elif _holds(value):
                 below.append((value, draft.child(label), group))
         below.reverse()
@@ -172,8 +180,11 @@ def _module_state(value: object) -> Items | None:
     return None
 
 
-def _is_script(value: Object) -> bool:
-    return isinstance(value.callee, Global) and value.callee.module.startswith("__torch__")
+def _is_script(value: object) -> bool:
+    """Whether a value is an instance of a TorchScript class."""
+    return (
+        isinstance(value, Object) and isinstance(value.callee, Global) and value.callee.module.startswith("__torch__")
+    )
 
 
 def _holds(value: object) -> bool:
