@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from wtui.errors import CodecError
 from wtui.model import DTYPE_BITS, RAW, Catalogue, Part, TensorEntry
+from wtui.stats.box import Box
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,6 +66,9 @@ class Plan(Protocol):
     def index(self, block: int, position: int) -> tuple[int, ...]:
         """The tensor's index of a position in a block."""
 
+    def box(self, block: int) -> Box:
+        """The box of the tensor that the block's values are from, and their place in it."""
+
     def array(self) -> NDArray[np.generic]:
         """All values, decoded, in native byte order and in the tensor's shape."""
 
@@ -99,22 +103,12 @@ def _dense_order(entry: TensorEntry) -> tuple[int, ...] | None:
     return tuple(order)
 
 
-def unravel(position: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The index of a position in C order."""
-    index = []
-    for n in reversed(shape):
-        position, i = divmod(position, n)
-        index.append(i)
-    return tuple(reversed(index))
-
-
 class _Flat:
     """Raw values without gaps: blocks are runs of the file, whatever the order of the axes."""
 
     def __init__(self, entry: TensorEntry, parts: tuple[Part, ...], files: Files, order: tuple[int, ...]) -> None:
         self.dtype = entry.dtype
         self.byteorder = entry.byteorder
-        self._shape = entry.shape
         self._order = order
         self._stored_shape = tuple(entry.shape[a] for a in order)
         self._size = entry.size
@@ -138,9 +132,10 @@ class _Flat:
         return block // BLOCKS_PER_UNIT
 
     def index(self, block: int, position: int) -> tuple[int, ...]:
-        stored = unravel(block * BLOCK + position, self._stored_shape)
-        by_axis = dict(zip(self._order, stored, strict=True))
-        return tuple(by_axis[a] for a in range(len(self._shape)))
+        return self.box(block).index_of(position)
+
+    def box(self, block: int) -> Box:
+        return Box(block * BLOCK, self._stored_shape, self._order, (0,) * len(self._order))
 
     def array(self) -> NDArray[np.generic]:
         import numpy as np
@@ -204,12 +199,14 @@ class _Strided:
         return block // self._per_cut
 
     def index(self, block: int, position: int) -> tuple[int, ...]:
+        return self.box(block).index_of(position)
+
+    def box(self, block: int) -> Box:
         unit, i = divmod(block, self._per_cut)
-        shape = list(self._entry.shape)
-        shape[self._axis] = min(self._step, shape[self._axis] - unit * self._step)
-        index = list(unravel(i * BLOCK + position, tuple(shape)))
-        index[self._axis] += unit * self._step
-        return tuple(index)
+        shape, origin = list(self._entry.shape), [0] * len(self._entry.shape)
+        origin[self._axis] = unit * self._step
+        shape[self._axis] = min(self._step, shape[self._axis] - origin[self._axis])
+        return Box(i * BLOCK, tuple(shape), tuple(range(len(shape))), tuple(origin))
 
     def array(self) -> NDArray[np.generic]:
         import numpy as np
@@ -258,11 +255,12 @@ class _Boxes:
         return block // self._per_part
 
     def index(self, block: int, position: int) -> tuple[int, ...]:
+        return self.box(block).index_of(position)
+
+    def box(self, block: int) -> Box:
         unit, i = divmod(block, self._per_part)
-        part = self._parts[unit]
-        inside = unravel(i * BLOCK + position, self._clipped(part))
-        origin = part.origin or (0,) * len(inside)
-        return tuple(o + x for o, x in zip(origin, inside, strict=True))
+        shape = self._clipped(self._parts[unit])
+        return Box(i * BLOCK, shape, tuple(range(len(shape))), self._parts[unit].origin or (0,) * len(shape))
 
     def array(self) -> NDArray[np.generic]:
         import numpy as np

@@ -31,7 +31,11 @@ _NORM = re.compile(r"norm|(^|[._/\d])(ln|bn)(_|\d|$)")
 _ATTENTION = re.compile(r"attn|attention|(^|[._/])(q|k|v|o|qkv)_?proj|(^|[._/])(query|key|value)($|[._/])")
 _EMBEDDING = re.compile(r"embed|(^|[._/])(wte|wpe)$")
 _RECURRENT = re.compile(r"lstm|gru|rnn")
-_COUNTER = re.compile(r"num_batches_tracked|position_ids|seed|^iterations?$|learning_rate|^count$")
+_AUXILIARY = re.compile(
+    r"num_batches_tracked|position_ids|seed|^iterations?$|learning_rate|^count$"
+    r"|_(scales?|scale_inv|zeros?|zero_point|absmax|amax_history)$|^(scales|qzeros|absmax|scb|g_idx|zero_point|quant_map)$"
+)
+"""Roles of counters, and of what belongs to a quantised tensor."""
 _BIAS = re.compile(r"(^|_)bias($|_)|^b$")
 
 _KERAS_KERNEL_AXES = {
@@ -52,10 +56,12 @@ def family(tensor: TensorEntry, layer: LayerNode) -> str:
     path = tensor.layer.lower()
     class_name = layer.class_name.lower()
     last = re.split(r"[./]", path)[-1]
-    if _COUNTER.search(role):
+    if _AUXILIARY.search(role):
         return "other"
     if role in _NORM_ROLES or (rank < 2 and (_NORM.search(last) or "normalization" in class_name)):
         return "norms"
+    if rank == 1 and role == "weight" and "relu" not in last:
+        return "norms"  # torch's norms inside a Sequential are called by a number only
     if _BIAS.search(role):
         return "biases"
     if "embed" in role or (rank == 2 and (_EMBEDDING.search(last) or "embedding" in class_name)):
