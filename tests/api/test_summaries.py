@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -103,15 +104,16 @@ def test_scan_gives_everything_with_progress(model: Model, arrays: Arrays) -> No
     ]  # fmt: skip
 
 
-def test_a_scan_that_nobody_drains_reads_no_further(tmp_path: Path) -> None:
+def test_closing_a_scan_ends_its_threads(tmp_path: Path) -> None:
     values = np.zeros(200_000, np.float32)
-    path = write_safetensors(tmp_path / "many.safetensors", {f"t{i:03}": values for i in range(100)})
-    with wtui.open(path, threads=1) as model:
+    path = write_safetensors(tmp_path / "many.safetensors", {f"t{i:03}": values for i in range(50)})
+    with wtui.open(path, threads=3) as model:
+        before = set(threading.enumerate())
         results = model.scan()
         next(results)
         results.close()  # type: ignore[attr-defined]
-        again = list(model.scan())
-        assert len(again) == 100
+        assert set(threading.enumerate()) == before
+        assert len(list(model.scan())) == 50
 
 
 def test_what_cannot_be_read_is_told_and_left_out(tmp_path: Path) -> None:
