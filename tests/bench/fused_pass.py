@@ -28,8 +28,8 @@ from wtui.stats.accumulate import BLOCK
 SHAPE = (25_088, 4_096)
 THREADS = 2
 ROUNDS = 15
-NUMPY_EVERY = 5
-"""Rounds for each run of numpy's calls, which take a hundred times as long."""
+NUMPY_EVERY = 3
+"""Rounds for each run of numpy's calls, which take many times as long."""
 
 
 class Data(NamedTuple):
@@ -43,6 +43,7 @@ class Data(NamedTuple):
 class Times(NamedTuple):
     """Seconds of one round."""
 
+    numpy: float | None
     read: float
     fused: float
     fused_four: float
@@ -100,27 +101,32 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def one_round(data: Data, values: np.ndarray, with_numpy: bool) -> Times:
+    """Everything once, one after the other."""
+    by_numpy = seconds(lambda: numpy_calls(values)) if with_numpy else None
+    read = seconds(lambda: on_threads(data, 1, lambda *_: None))
+    return Times(by_numpy, read, seconds(lambda: fused(data, 1)), seconds(lambda: fused(data, 4)))
+
+
+def report(name: str, size: float, rounds: list[Times], took: list[float]) -> None:
+    """One line: speed, and medians of ratios within rounds."""
+    of_numpy = median(r.numpy / t for r, t in zip(rounds, took, strict=True) if r.numpy)
+    of_reading = median(r.read / t for r, t in zip(rounds, took, strict=True))
+    print(f"fused, {name:20} {size / median(took):6.2f} GB/s  {of_numpy:5.1f} x numpy  {of_reading:.2f} of pread")
+
+
 def main() -> None:
     """Measure and print."""
     warm_up("float32")
     with opened(sys.argv[1] if len(sys.argv) > 1 else None) as data:
         values = np.frombuffer(os.pread(data.descriptor, data.size, data.offset), np.float32)
-        rounds: list[Times] = []
-        calls: list[float] = []
-        for i in range(ROUNDS):
-            if i % NUMPY_EVERY == 0:
-                calls.append(seconds(lambda: numpy_calls(values)))
-            read = seconds(lambda: on_threads(data, 1, lambda *_: None))
-            rounds.append(Times(read, seconds(lambda: fused(data, 1)), seconds(lambda: fused(data, 4))))
+        rounds = [one_round(data, values, i % NUMPY_EVERY == 0) for i in range(ROUNDS)]
     size = data.size / 1e9
-    by_numpy, read = median(calls), median(r.read for r in rounds)
     print(f"{data.size / 1e6:.0f} MB, {THREADS} threads, medians of {ROUNDS} rounds")
-    print(f"numpy's calls          {size / by_numpy:6.2f} GB/s")
-    print(f"pread alone            {size / read:6.2f} GB/s")
-    for name, column in (("one block (512 KiB)", 1), ("four blocks (2 MiB)", 2)):
-        took = median(r[column] for r in rounds)
-        of_reading = median(r.read / r[column] for r in rounds)
-        print(f"fused, {name:20} {size / took:6.2f} GB/s  {by_numpy / took:6.1f} x numpy  {of_reading:.2f} of pread")
+    print(f"numpy's calls               {size / median(r.numpy for r in rounds if r.numpy):6.2f} GB/s")
+    print(f"pread alone                 {size / median(r.read for r in rounds):6.2f} GB/s")
+    report("one block (512 KiB)", size, rounds, [r.fused for r in rounds])
+    report("four blocks (2 MiB)", size, rounds, [r.fused_four for r in rounds])
 
 
 if __name__ == "__main__":
