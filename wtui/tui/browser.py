@@ -181,7 +181,7 @@ class BrowserScreen(PanesScreen):
 
     def action_search(self) -> None:
         """Type a name; the first match is selected while typing."""
-        if self.search_bar.has_focus:
+        if self.focused is self.search_bar:
             self.search_bar.add("/")
         elif self.outline is not None:
             self.search_bar.begin(self.finder, self.subject)
