@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from importlib import import_module
 from math import nan
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -40,6 +41,7 @@ class CountedBlocks:
         self._kind = kind
         self._total = total
         self.compiled = compiled
+        self._kernels = import_module("wtui.stats.kernels") if compiled else None
         self.paired = compiled and kind.work == np.float32
         self.counters = 1 << (8 * kind.native.itemsize) if kind.narrow else IDS
         self._pages: dict[int, tuple[NDArray[np.float64], NDArray[np.int64]]] = {}
@@ -53,8 +55,8 @@ class CountedBlocks:
         for part, keys, row in self._by_page(block, patterns):
             done = 0
             while done < len(row):
-                if self.compiled:
-                    done += self._usual(part[done * BLOCK :], table, keys[done:], row[done:])
+                if self._kernels is not None:
+                    done += self._kernels.summarise(self._kind, part[done * BLOCK :], table, keys[done:], row[done:])
                 if done < len(row):
                     self._unusual(part[done * BLOCK : (done + 1) * BLOCK], table, keys[done], row[done])
                     done += 1
@@ -91,18 +93,6 @@ class CountedBlocks:
             counts=_buckets(counted, zeros, int(sums[rows.NEGATIVE_ZEROS]), self._kind.whole),
         )
 
-    def _usual(
-        self,
-        patterns: NDArray[np.unsignedinteger],
-        table: Table,
-        keys: NDArray[np.int64],
-        row: NDArray[np.float64],
-    ) -> int:
-        """Blocks done by kernels before one that they do not take."""
-        from wtui.stats import kernels
-
-        return kernels.summarise(self._kind, patterns, table, keys, row)
-
     def _unusual(
         self,
         patterns: NDArray[np.unsignedinteger],
@@ -112,8 +102,8 @@ class CountedBlocks:
     ) -> None:
         """One block of whatever values: those that are not finite are counted apart."""
         finite = reference.finite_only(self._kind, patterns, row)
-        if self.compiled and len(finite) and len(finite) < len(patterns):
-            done = self._usual(np.ascontiguousarray(finite), table, keys[np.newaxis], row[np.newaxis])
+        if self._kernels is not None and 0 < len(finite) < len(patterns):
+            done = self._kernels.summarise(self._kind, finite, table, keys[np.newaxis], row[np.newaxis])
             if done:
                 return
         reference.summarise(self._kind, finite, table, keys, row)
@@ -162,10 +152,8 @@ class CountedBlocks:
 
     def _counts(self) -> Counted:
         """What all threads counted."""
-        if self.compiled and self._counted:
-            from wtui.stats import kernels
-
-            return reduce(kernels.join, self._counted)
+        if self._kernels is not None and self._counted:
+            return reduce(self._kernels.join, self._counted)
         joined = [np.concatenate([np.empty(0, np.int64), *(c[i] for c in self._counted)]) for i in (0, 1)]
         return add_up(joined[0].astype(np.int64), joined[1].astype(np.int64))
 
