@@ -1,8 +1,8 @@
 """Eight float64 numbers in one register, as a type for numba: what the float32 kernel needs of it and no more.
 
 LLVM vectorises loops by itself, but not one that also counts in a table. Written out in lanes, the arithmetic of such
-a loop runs in the shadow of its counting (measured for a whole block: 0.56 instead of 0.65 ns a value). Processors with narrower
-registers get the same code in pieces. Knows no statistics.
+a loop runs in the shadow of its counting (measured for a whole block: 0.56 instead of 0.65 ns a value). Processors with
+narrower registers get the same code in pieces. Knows no statistics.
 """
 
 from __future__ import annotations
