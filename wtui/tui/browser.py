@@ -181,10 +181,12 @@ class BrowserScreen(PanesScreen):
 
     def action_search(self) -> None:
         """Type a name; the first match is selected while typing."""
-        if self.focused is self.search_bar:
-            self.search_bar.add("/")
-        elif self.outline is not None:
+        if self.outline is not None:
             self.search_bar.begin(self.finder, self.subject)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A slash typed into a search is a letter like any other."""
+        return not (action == "search" and self.focused is self.search_bar)
 
     def on_search_bar_found(self, message: SearchBar.Found) -> None:
         """Select what was found."""
