@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from wtui.errors import FormatError
 from wtui.formats.onnx.layers import Held, held_tensors, module_of, node_path
-from wtui.formats.onnx.messages import Model, Reader
+from wtui.formats.onnx.messages import MAX_FIELDS, Model, Reader
 from wtui.formats.onnx.roles import ELEMENTWISE, is_major, is_parameter, role_of_input
 from wtui.formats.onnx.values import DTYPES, Places
 from wtui.formats.protobuf import LEN, Field, fields
-from wtui.model import Catalogue, LayerNode, TensorEntry
+from wtui.model import Catalogue, LayerNode, Notice, TensorEntry
 
 if TYPE_CHECKING:
     from wtui.formats.probe import Probe
@@ -71,6 +71,9 @@ def catalogue(probe: Probe) -> Catalogue:
     tree = _Tree(reader, model.graph.name or os.path.basename(probe.path))
     for held in held_tensors(model):
         tree.add(held, places)
+    if reader.is_exhausted:
+        message = f"only its first {MAX_FIELDS:,} fields are read: what follows is not listed"
+        places.notices.append(Notice("", message, lost=True))
     metadata = _metadata(model)
     producer = " ".join(str(metadata[k]) for k in ("producer", "producer version") if k in metadata)
     opset = model.metadata["opsets"].get("ai.onnx")

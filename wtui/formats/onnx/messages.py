@@ -7,7 +7,7 @@ with a tensor is not known here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from wtui.errors import FormatError
 from wtui.formats import protobuf
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Graph", "Model", "Node", "Reader", "StoredTensor"]
 
-MAX_FIELDS = 1_200_000
-"""Fields that are looked at in one file: a model of 10,000 nodes has some hundred thousand, and a million take 2 s."""
+MAX_FIELDS = 700_000
+"""Fields that are looked at in one file: a model of 10,000 nodes has some hundred thousand; these take 2 s."""
+
+WINDOW = 8192
+"""Bytes that are read at once."""
 
 MAX_NESTING = 32
 """Graphs in nodes of graphs."""
@@ -86,12 +89,38 @@ class Model(NamedTuple):
     metadata: dict[str, Any]
 
 
+class _Window:
+    """The part of a source that was read last: messages lie in one another, and are read in order by one thread."""
+
+    def __init__(self, source: Source) -> None:
+        self.name = source.name
+        self.size = source.size
+        self._source = source
+        self._start = 0
+        self._data = b""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The bytes `offset : offset + length`."""
+        at = offset - self._start
+        if at < 0 or at + length > len(self._data):
+            if length > WINDOW:
+                return self._source.read(offset, length)
+            self._start, at = offset, 0
+            self._data = self._source.read(offset, min(WINDOW, self.size - offset))
+        return self._data[at : at + length]
+
+
 class Reader:
     """Reads messages from one file; every method takes the bytes of a message, half-open."""
 
     def __init__(self, source: Source) -> None:
-        self._source = source
+        self._source = cast("Source", _Window(source))
         self._left = MAX_FIELDS
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the file has more fields than are looked at."""
+        return self._left < 0
 
     def model(self) -> Model:
         """The ModelProto that is the file. FormatError if it has no graph."""
@@ -141,10 +170,11 @@ class Reader:
         return name, many or found
 
     def _fields(self, start: int, stop: int) -> Iterator[Field]:
+        """The fields of a message; none once the file has had its share of them."""
         for field in protobuf.fields(self._source, start, stop):
             self._left -= 1
             if self._left < 0:
-                raise FormatError(f"has more than {MAX_FIELDS:,} fields besides weights", self._source.name)
+                return
             yield field
 
     def _graph(self, field: Field, depth: int) -> Graph:
@@ -165,7 +195,8 @@ class Reader:
                 tensors.append(self._sparse(f))
             elif f.number in values and depth == 0 and len(values[f.number]) < MAX_PROPERTIES:
                 values[f.number].append(self._value_info(f))
-        return Graph(name, tuple(nodes), tuple(tensors), tuple(values[11]), tuple(values[12]))
+        whole = slice(0, -1 if self.is_exhausted and tensors else None)
+        return Graph(name, tuple(nodes), tuple(tensors[whole]), tuple(values[11]), tuple(values[12]))
 
     def _function(self, field: Field) -> Graph:
         name = domain = ""
