@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.formats.fuzzing import check_mutations
+from tests.formats.fuzzing import check_mutations, check_opens_or_refuses
 from tests.formats.gguf_files import Tensor, gguf_bytes, string
 from wtui.engine.blocks import plan_blocks
 from wtui.errors import FormatError, WtuiError
@@ -316,6 +316,15 @@ def test_names_are_data(tmp_path: Path) -> None:
     names = ["a\x1b[31mb", "[bold]x[/]", "line\nbreak", "\u202eevil", "", ".", "..", "blk.99999999999999.x", "a..b"]
     found = opened(tmp_path / "a.gguf", gguf_bytes({}, [floats(n, 2) for n in names]))
     assert sorted(t.name for t in found.tensors) == sorted(names)
+
+
+def test_a_name_of_many_parts_is_one_level(tmp_path: Path) -> None:
+    name = "a." * 30_000 + "w"
+    path = tmp_path / "a.gguf"
+    path.write_bytes(gguf_bytes({}, [floats(name, 2)]))
+    found = check_opens_or_refuses(path)
+    assert found is not None
+    assert [node.path for node in found.root.children] == [name[:-2]]
 
 
 @settings(max_examples=60, deadline=None)

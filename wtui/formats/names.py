@@ -13,6 +13,13 @@ from wtui.model import LayerNode, TensorEntry
 
 __all__ = ["natural_key", "tree_from_names"]
 
+MAX_DEPTH = 64
+"""Layers inside layers; what is deeper in a name belongs to the tensor's label. A name of 30,000 dots would otherwise
+make as many layers, with paths of half a gigabyte together."""
+
+MAX_LEVELS = 64
+"""Levels of a tree: a name with more parts is one level, since all paths above it would take memory by the square."""
+
 _DIGITS = re.compile(r"(\d+)")
 
 _FIRST = ("wte", "wpe", "embed", "tok_emb", "stem", "patch", "conv1", "encoder")
@@ -44,6 +51,8 @@ def tree_from_names(
     held: dict[int, list[TensorEntry]] = {}
     for tensor in tensors:
         layer = tensor.name.rpartition(separator)[0]
+        if layer.count(separator) >= MAX_DEPTH:
+            layer = separator.join(layer.split(separator)[:MAX_DEPTH])
         node = nodes.get(layer) or _make(nodes, layer, separator)
         held.setdefault(id(node), []).append(tensor)
     if not keep_order:
@@ -65,6 +74,10 @@ def _make(nodes: dict[str, LayerNode], path: str, separator: str) -> LayerNode:
     """The node of `path`, with those above it that do not exist yet."""
     missing = []
     above = path
+    if path.count(separator) > MAX_LEVELS:
+        nodes[path] = node = LayerNode(path, path)
+        nodes[""].children.append(node)
+        return node
     while above not in nodes:
         missing.append(above)
         above = above.rpartition(separator)[0]
