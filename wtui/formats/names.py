@@ -17,9 +17,6 @@ MAX_DEPTH = 64
 """Layers inside layers; what is deeper in a name belongs to the tensor's label. A name of 30,000 dots would otherwise
 make as many layers, with paths of half a gigabyte together."""
 
-MAX_LEVELS = 64
-"""Levels of a tree: a name with more parts is one level, since all paths above it would take memory by the square."""
-
 _DIGITS = re.compile(r"(\d+)")
 
 _FIRST = ("wte", "wpe", "embed", "tok_emb", "stem", "patch", "conv1", "encoder")
@@ -74,10 +71,6 @@ def _make(nodes: dict[str, LayerNode], path: str, separator: str) -> LayerNode:
     """The node of `path`, with those above it that do not exist yet."""
     missing = []
     above = path
-    if path.count(separator) > MAX_LEVELS:
-        nodes[path] = node = LayerNode(path, path)
-        nodes[""].children.append(node)
-        return node
     while above not in nodes:
         missing.append(above)
         above = above.rpartition(separator)[0]
