@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wtui.cli import output
-from wtui.cli.options import data_parser, open_model, selected_tensors
+from wtui.cli.options import data_parser, open_model, selected_tensors, something_lost
 from wtui.cli.status import Exit
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
 
             size = output.terminal_size()
             output.write_lines(listing_lines(model.catalogue, size and size[0], selected), options.ascii)
-        return Exit.PARTIAL if _incomplete(model, tensors) else Exit.DONE
+        return Exit.PARTIAL if something_lost(model, chosen) else Exit.DONE
 
 
 def _write_data(model: Model, tensors: Sequence[Tensor], selected: set[int] | None, json: bool) -> None:
@@ -51,8 +51,3 @@ def _write_data(model: Model, tensors: Sequence[Tensor], selected: set[int] | No
         output.write_json(document)
     else:
         output.write_csv(*documents.csv_table(document["tensors"]))
-
-
-def _incomplete(model: Model, tensors: Sequence[Tensor]) -> bool:
-    """Whether something is listed, or should have been, that cannot be read."""
-    return any(t.problem for t in tensors) or any(notice.lost for notice in model.warnings)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wtui.api import Model
     from wtui.handles import Tensor
 
-__all__ = ["Parser", "data_parser", "open_model", "selected_tensors"]
+__all__ = ["Parser", "data_parser", "open_model", "selected_tensors", "something_lost"]
 
 _NUMBER = re.compile(r"-(\d|\.\d|inf)", re.IGNORECASE)
 """How an argument starts that is a negative number and not an option: `-0.1`, `-1e-3`."""
@@ -109,6 +109,12 @@ def selected_tensors(model: Model, globs: list[str] | None) -> list[Tensor] | No
         hint = f"did you mean {' or '.join(near)}?" if near else "`wtui ls` lists all names"
         raise UnknownNameError(f"no tensor matches {' or '.join(globs)}", model.path, hint)
     return sorted(found, key=lambda t: t.index)
+
+
+def something_lost(model: Model, chosen: list[Tensor] | None) -> bool:
+    """Whether the reader missed something, be it in the file or among the chosen tensors (None: all)."""
+    names = None if chosen is None else {"", *(t.name for t in chosen)}
+    return any(notice.lost for notice in model.warnings if names is None or notice.tensor in names)
 
 
 def _formatter(prog: str) -> RawDescriptionHelpFormatter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wtui.cli import output
-from wtui.cli.options import data_parser, open_model, selected_tensors
+from wtui.cli.options import data_parser, open_model, selected_tensors, something_lost
 from wtui.cli.status import Exit, Progress
 from wtui.errors import CodecError
 
@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
             size = output.terminal_size()
             lines = statistics_lines(model.catalogue, *found, size and size[0], selected)
             output.write_lines(lines, options.ascii)
-        return _code(model, found)
+        return _code(model, chosen, found)
 
 
 def _write_data(
@@ -61,9 +61,8 @@ def _write_data(
         output.write_csv(*documents.csv_table(document["tensors"]))
 
 
-def _code(model: Model, found: Statistics) -> int:
+def _code(model: Model, chosen: Sequence[Tensor] | None, found: Statistics) -> int:
     """PARTIAL where something could not be read; CodecError where that is everything."""
     if found.problems and not found.rows:
         raise CodecError(f"none of its tensors can be read: {next(iter(found.problems.values()))}", model.path)
-    lost = any(notice.lost for notice in model.warnings)
-    return Exit.PARTIAL if found.problems or lost else Exit.DONE
+    return Exit.PARTIAL if found.problems or something_lost(model, chosen) else Exit.DONE
