@@ -24,6 +24,7 @@ CODECS: dict[str, str] = {
     "fill": "hdf5_filters",
     "latin1": "latin1",
     "gguf-blocks": "gguf",
+    "repeated": "repeated",
     "protobuf-varints": "varints",
 }
 """Module of every `TensorEntry.encoding`."""

@@ -53,6 +53,9 @@ FORMATS: tuple[Format, ...] = (
     Format("safetensors", "safetensors", b"", (".safetensors",)),
     Format("safetensors-sharded", "safetensors_sharded", b"{", (".json",)),
     Format("gguf", "gguf", b"GGUF", (".gguf",)),
+    Format("saved-model", "saved_model", b"\x08\x01\x12", (".pb",)),
+    Format("tf-checkpoint", "tf_checkpoint", b"", (".index", ".meta")),
+    Format("tf-graph", "tf_graph", b"\x0a", (".pb",)),
     Format("onnx", "onnx", b"\x08", (".onnx",)),
 )
 """Sorted: where two readers would take the same content, the one that understands more comes first."""
@@ -64,8 +67,6 @@ def open_catalogue(path: str, format: str | None = None) -> Catalogue:
     `format` names a reader of FORMATS and skips sniffing.
     """
     probe = Probe(path)
-    collecting = gc.isenabled()
-    gc.disable()  # a catalogue is many small tuples without cycles: collecting while it grows doubles the time
     try:
         return _chosen(probe, format).reader().catalogue(probe)
     except WtuiError:
@@ -77,15 +78,11 @@ def open_catalogue(path: str, format: str | None = None) -> Catalogue:
         raise FormatError(f"is damaged, or not what it seems ({detail[:200]})", path) from error
     finally:
         probe.close()
-        if collecting:
-            gc.enable()
 
 
 def sniff(path: str) -> str:
     """The name in FORMATS of what `path` holds, by its first bytes; FormatError or StorageError if it is no model."""
     probe = Probe(path)
-    collecting = gc.isenabled()
-    gc.disable()  # a catalogue is many small tuples without cycles: collecting while it grows doubles the time
     try:
         return _chosen(probe, None).name
     except WtuiError:
@@ -94,8 +91,6 @@ def sniff(path: str) -> str:
         raise FormatError(f"is damaged, or not what it seems ({type(error).__name__})", path) from error
     finally:
         probe.close()
-        if collecting:
-            gc.enable()
 
 
 def _chosen(probe: Probe, format: str | None) -> Format:

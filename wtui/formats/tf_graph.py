@@ -1,0 +1,90 @@
+"""Frozen graphs of TensorFlow: a GraphDef whose variables were turned into constants (`frozen.pb`).
+
+Nothing says what is trained; layers are the scopes of the constants' names, roles come from the operations that take
+them. Knows where a graph's constants hang in a tree; what they are is `wtui.formats.tf.constants`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from wtui.errors import FormatError, WtuiError
+from wtui.formats.protobuf import LEN, Field, fields, signed, text
+from wtui.formats.tf.constants import CONSTANTS, GraphTensors, read_graph
+from wtui.formats.tf.tree import Branch, hang
+from wtui.model import Catalogue, LayerNode, Notice
+from wtui.storage import file_ref
+
+if TYPE_CHECKING:
+    from wtui.formats.probe import Probe
+    from wtui.storage import Source
+
+__all__ = ["catalogue", "name_classes", "sniff"]
+
+_OPERATION = re.compile(r"[A-Za-z_][A-Za-z0-9_>]*\Z")
+_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*\Z")
+
+MAX_OPERATIONS = 200
+"""Kinds of operations that the metadata counts."""
+
+
+def sniff(probe: Probe) -> bool:
+    """A first field that is an operation: a name and a kind, as TensorFlow allows them."""
+    if not probe.is_file or not probe.head.startswith(b"\x0a"):
+        return False
+    source = probe.source
+    try:
+        first = next(fields(source, 0, source.size))
+        node = fields(source, first.start, first.stop)
+        name, op = next(node), next(node)
+        if first.number != 1 or (name.number, op.number) != (1, 2) or name.wire != LEN or op.wire != LEN:
+            return False
+        return bool(_NAME.match(text(source, name)) and _OPERATION.match(text(source, op)))
+    except (WtuiError, StopIteration):
+        return False
+
+
+def catalogue(probe: Probe) -> Catalogue:
+    """The constants of a graph; FormatError if it is damaged or holds none."""
+    source = probe.source
+    whole = Field(0, LEN, 0, 0, source.size)
+    found = read_graph(source, whole, 0)
+    if not found.operations:
+        raise FormatError("holds no operations", probe.path)
+    root = LayerNode(os.path.basename(probe.path), "")
+    branches = [Branch(CONSTANTS, "", found.others)] if found.others else []
+    tensors = hang(root, found.weights, branches)
+    name_classes(root, found.classes)
+    notices = [] if found.weights else [Notice("", _no_weights(found))]
+    files = (file_ref(probe.file),)
+    return Catalogue(probe.path, "TensorFlow graph", files, tensors, root, _metadata(source, found), notices)
+
+
+def name_classes(root: LayerNode, classes: dict[str, str]) -> None:
+    """Give layers the operation that takes their kernel."""
+    for node in root.walk():
+        if node.path in classes:
+            node.class_name = classes[node.path]
+
+
+def _no_weights(found: GraphTensors) -> str:
+    variables = sum(found.operations.get(op, 0) for op in ("Variable", "VariableV2", "VarHandleOp"))
+    if variables:
+        return f"the graph has {variables:,} variables, whose values lie in a checkpoint and not in it"
+    return "the graph holds no weights"
+
+
+def _metadata(source: Source, found: GraphTensors) -> dict[str, Any]:
+    """Counts of operations, and the version of the graph's format."""
+    common = sorted(found.operations.items(), key=lambda item: -item[1])[:MAX_OPERATIONS]
+    facts: dict[str, Any] = {"operations": dict(common)}
+    for field in fields(source, 0, source.size):
+        if field.number == 4 and field.wire == LEN:
+            facts["producer"] = next(
+                (signed(f.value) for f in fields(source, field.start, field.stop) if f.number == 1), 0
+            )
+    if found.texts:
+        facts["texts"] = found.texts
+    return facts
