@@ -18,16 +18,34 @@ from wtui.storage.source import Source, _check_range, _Counted, _read
 if TYPE_CHECKING:
     from wtui.model import Member
 
-__all__ = ["InflatedSource"]
+__all__ = ["InflatedSource", "inflate_start"]
 
 STEP = 1 << 20
 """Compressed bytes read at a time."""
+
+START = 1 << 12
+"""Compressed bytes read at a time where only the start is wanted."""
 
 MAX_RATIO = 1032
 """No deflate stream can expand more than this (a match of 258 bytes costs at least two bits)."""
 
 IN_MEMORY = 8 << 20
 """Up to this many inflated bytes are kept in memory; more go to a file without a name."""
+
+
+def inflate_start(source: Source, member: Member, length: int) -> bytes:
+    """The first `length` inflated bytes of a zip member, fewer where it is shorter; StorageError if it is damaged."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    out = b""
+    at, end = member.offset, min(member.offset + member.compressed, source.size)
+    try:
+        while len(out) < length and not inflater.eof and (at < end or inflater.unconsumed_tail):
+            data = inflater.unconsumed_tail or source.read(at, min(START, end - at))
+            at += 0 if inflater.unconsumed_tail else len(data)
+            out += inflater.decompress(data, length - len(out))
+    except zlib.error as error:
+        raise StorageError(f"cannot be inflated: {error}", f"{source.name}[{member.name}]") from error
+    return out
 
 
 class InflatedSource(_Counted):
