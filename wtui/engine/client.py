@@ -25,18 +25,32 @@ Answer = Callable[[Any], None]
 
 
 class ScanClient:
-    """One scan process. `on_answer` is called from a thread of its own, with every message that comes."""
+    """One scan process. Answers are kept until somebody listens, then handed over in a thread of the client's own."""
 
-    def __init__(self, on_answer: Answer) -> None:
-        self._on_answer = on_answer
+    def __init__(self, path: str, format: str | None = None) -> None:
+        """Start the process and let it open `path`; returns at once."""
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = Lock()
-        self._waiting: list[bytes] | None = []
+        self._unsent: list[bytes] | None = []
+        self._unheard: list[Any] = []
+        self._on_answer: Answer | None = None
         self._closing = False
+        Thread(target=self._run, args=(Open(path, format),), name="wtui-scan", daemon=True).start()
 
-    def start(self, path: str, format: str | None, tensors: int) -> None:
-        """Start the process and let it open `path`; returns at once."""
-        Thread(target=self._run, args=(Open(path, format, tensors),), name="wtui-scan", daemon=True).start()
+    def listen(self, on_answer: Answer) -> None:
+        """Hand over every answer from now on, those that came until now first."""
+        with self._lock:
+            self._on_answer = on_answer
+            unheard, self._unheard = self._unheard, []
+            for answer in unheard:
+                on_answer(answer)
+
+    def _hand_over(self, answer: Any) -> None:
+        with self._lock:
+            if self._on_answer is None:
+                self._unheard.append(answer)
+            else:
+                self._on_answer(answer)
 
     def ask(self, message: tuple[Any, ...]) -> None:
         """Send a message, or keep it until the process is there. To a process that is gone it is dropped: GoneWrong
@@ -44,8 +58,8 @@ class ScanClient:
         data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
         data = len(data).to_bytes(HEADER, "little") + data
         with self._lock:
-            if self._waiting is not None:
-                self._waiting.append(data)
+            if self._unsent is not None:
+                self._unsent.append(data)
             else:
                 self._write(data)
 
@@ -77,22 +91,22 @@ class ScanClient:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
             )
         except OSError as error:
-            self._on_answer(GoneWrong(f"the scan process could not be started: {error}"))
+            self._hand_over(GoneWrong(f"the scan process could not be started: {error}"))
             return
         errors: list[bytes] = []
         Thread(target=self._drain, args=(errors,), daemon=True).start()
         data = pickle.dumps(first, pickle.HIGHEST_PROTOCOL)
         with self._lock:
-            waiting, self._waiting = self._waiting or [], None
-            self._write(len(data).to_bytes(HEADER, "little") + data + b"".join(waiting))
+            unsent, self._unsent = self._unsent or [], None
+            self._write(len(data).to_bytes(HEADER, "little") + data + b"".join(unsent))
         if self._closing:
             self.close()
-        self._hand_over()
+        self._receive()
         if not self._closing:
             last = b"".join(errors).decode("utf-8", "replace").strip().rpartition("\n")[2]
-            self._on_answer(GoneWrong(f"the scan process ended{': ' + last if last else ''}"))
+            self._hand_over(GoneWrong(f"the scan process ended{': ' + last if last else ''}"))
 
-    def _hand_over(self) -> None:
+    def _receive(self) -> None:
         assert self._process is not None
         pipe = self._process.stdout
         assert pipe is not None
@@ -101,7 +115,7 @@ class ScanClient:
             if len(header) < HEADER:
                 return
             data = pipe.read(int.from_bytes(header, "little"))
-            self._on_answer(pickle.loads(data))
+            self._hand_over(pickle.loads(data))
 
     def _drain(self, errors: list[bytes]) -> None:
         """Keep the last of what the process writes to stderr: it must not fill the pipe nor reach the screen."""

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from wtui.engine.blocks import BLOCK
+from wtui.errors import CodecError
 from wtui.model import DTYPE_BITS
 from wtui.stats.accumulate import Accumulator, LinearAccumulator
 from wtui.stats.places import locate
@@ -11,6 +15,8 @@ from wtui.stats.row import At
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from wtui.engine.blocks import Buffer, Plan
     from wtui.model import TensorEntry
@@ -79,8 +85,16 @@ class Job:
     def _at(self, what: str, place: Place, buffer: Buffer) -> At | None:
         position = place.position
         if position is None:
-            for block, data in self.plan.blocks(self.plan.unit_of(place.block), buffer):
-                if block == place.block:
-                    position = locate(data, self.plan.dtype, what, self.plan.byteorder)  # type: ignore[arg-type]
-                    break
+            data = self._block(place.block, buffer)
+            position = locate(data, self.plan.dtype, what, self.plan.byteorder)  # type: ignore[arg-type]
         return None if position is None else At(self.entry.name, self.plan.index(place.block, position))
+
+    def _block(self, block: int, buffer: Buffer) -> NDArray[np.generic]:
+        """The values of one block, read again."""
+        for first, data in self.plan.blocks(self.plan.unit_of(block), buffer):
+            raw = data.dtype == np.uint8 and DTYPE_BITS[self.plan.dtype] != 8
+            size = BLOCK * DTYPE_BITS[self.plan.dtype] // 8 if raw else BLOCK
+            start = (block - first) * size
+            if 0 <= start < len(data):
+                return data[start : start + size]
+        raise CodecError(f"block {block} cannot be found again", self.entry.name)

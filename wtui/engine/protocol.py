@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from wtui.model import FileRef
     from wtui.stats.row import SummaryRow
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "LayerSummary",
     "Look",
     "Open",
+    "Opened",
     "Progress",
     "Sampled",
     "Scanned",
@@ -33,11 +35,10 @@ Subject = int
 
 
 class Open(NamedTuple):
-    """Open this path in the scan process; the catalogue must have `tensors` tensors there too."""
+    """Open this path in the scan process."""
 
     path: str
     format: str | None
-    tensors: int
 
 
 class Look(NamedTuple):
@@ -66,6 +67,12 @@ class AskValues(NamedTuple):
 
 class Stop(NamedTuple):
     """End the scan process."""
+
+
+class Opened(NamedTuple):
+    """What the scan process has opened; subjects mean the same on both sides only if these files are the same."""
+
+    files: tuple[FileRef, ...]
 
 
 class Scanned(NamedTuple):

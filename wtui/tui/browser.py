@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
-from wtui.engine.client import ScanClient
-from wtui.engine.protocol import Distribution, Finished, GoneWrong, Look, Progress, Values
+from wtui.engine.protocol import Distribution, Finished, GoneWrong, Look, Opened, Progress, Values
 from wtui.render.spans import line_width
 from wtui.tui.keys import SCREEN_KEYS
 from wtui.tui.outline import Outline
@@ -51,7 +50,7 @@ class BrowserScreen(PanesScreen):
         self.subject: Subject = -1
         self.results = Results()
         self.outline: Outline | None = None
-        self.client = ScanClient(self._hear)
+        self.client = opening.client
         self._finder: Finder | None = None
 
     def on_mount(self) -> None:
@@ -86,7 +85,7 @@ class BrowserScreen(PanesScreen):
         """Start what the first frame did not need: the scan process and the plotting library."""
         gc.freeze()
         gc.enable()
-        self.client.start(self.opening.path, self.opening.format, len(catalogue.tensors))
+        self.client.listen(self._hear)
         self.run_worker(_warm_up, thread=True)
         self.look()
 
@@ -155,6 +154,9 @@ class BrowserScreen(PanesScreen):
         if isinstance(answer, GoneWrong):
             self.notify(answer.message, title="the scan stopped", severity="error", timeout=20)
             return
+        if isinstance(answer, Opened):
+            self._check_opened(answer)
+            return
         touched = self.results.take(answer)
         if isinstance(answer, Progress | Finished):
             self.show_status()
@@ -166,6 +168,12 @@ class BrowserScreen(PanesScreen):
             self.plots.take(answer)
             return
         self._show_news(touched)
+
+    def _check_opened(self, answer: Opened) -> None:
+        """Stop if the scan process has opened something else: the file was replaced in between."""
+        if self.outline is not None and answer.files != self.outline.catalogue.files:
+            self.client.close()
+            self.notify("it has changed since it was opened: open it again", title="the scan stopped", severity="error")
 
     def _show_news(self, touched: set[Subject]) -> None:
         """Bring the tree, the numbers and, at leisure, the plots up to date."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from wtui.engine.client import ScanClient
 from wtui.errors import WtuiError
 
 if TYPE_CHECKING:
@@ -14,13 +15,15 @@ __all__ = ["Opening"]
 
 
 class Opening:
-    """A model being opened: started at once, asked for later."""
+    """A model being opened, here and in the scan process: started at once, asked for later."""
 
     def __init__(self, path: str, format: str | None = None) -> None:
         self.path = path
         self.format = format
         self.catalogue: Catalogue | None = None
         self.error: WtuiError | None = None
+        self.client = ScanClient(path, format)
+        """The scan process, which starts and opens the model on its own while this one gets its screen ready."""
         self._thread = Thread(target=self._run, name="wtui-open", daemon=True)
         self._thread.start()
 
