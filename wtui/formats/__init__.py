@@ -57,6 +57,8 @@ FORMATS: tuple[Format, ...] = (
     Format("tf-checkpoint", "tf_checkpoint", b"", (".index", ".meta")),
     Format("tf-graph", "tf_graph", b"\x0a", (".pb",)),
     Format("onnx", "onnx", b"\x08", (".onnx",)),
+    Format("npy", "npy", b"\x93NUMPY", (".npy",)),
+    Format("npz", "npz", b"PK\3\4", (".npz",)),
 )
 """Sorted: where two readers would take the same content, the one that understands more comes first."""
 
