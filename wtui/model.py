@@ -161,6 +161,10 @@ class Totals(NamedTuple):
         return self.parameters - self.trainable - self.non_trainable
 
 
+NO_CONFIG: Mapping[str, Any] = {}
+"""The configuration of layers of which the file records none: one for all, never written to."""
+
+
 class LayerNode:
     """A layer, a group of layers, or the model itself; `children` and `tensors` are in the model's own order."""
 
@@ -178,7 +182,7 @@ class LayerNode:
         """Path of names from the root, `""` for the root itself."""
         self.class_name = class_name
         """The framework's class (`Conv2D`), `""` where the file does not say."""
-        self.config: Mapping[str, Any] = config or {}
+        self.config: Mapping[str, Any] = config or NO_CONFIG
         self.children: list[LayerNode] = []
         self.tensors: list[int] = []
         """Indices into `Catalogue.tensors` of the tensors that this very layer owns."""
@@ -275,7 +279,8 @@ class Catalogue:
         node = node or self.root
         known = self._totals.get(id(node))
         if known is None:
-            known = self._totals[id(node)] = _sum(self.tensors[i] for i in node.all_tensors())
+            below = self.tensors if node is self.root else [self.tensors[i] for i in node.all_tensors()]
+            known = self._totals[id(node)] = _sum(below)
         return known
 
 
@@ -296,8 +301,21 @@ def _sum(tensors: Iterable[TensorEntry]) -> Totals:
 
 def _checked(t: TensorEntry, files: Sequence[FileRef]) -> TensorEntry:
     """The entry itself, or the same without parts and with the reason why its bytes cannot be what it says."""
+    if _is_plain(t, files):
+        return t
     problem = t.problem or _shape_problem(t) or _extent_problem(t, files)
     return t if not problem else t._replace(problem=problem, parts=())
+
+
+def _is_plain(t: TensorEntry, files: Sequence[FileRef]) -> bool:
+    """Whether it is raw, in one piece inside its file, and of just the right size: as nearly all are."""
+    if t.encoding != RAW or t.problem or t.strides is not None or t.parts is None or len(t.parts) != 1:
+        return False
+    file, offset, length = t.parts[0].extent
+    bits = DTYPE_BITS.get(t.dtype)
+    if bits is None or not 0 <= file < len(files) or offset < 0 or min(t.shape, default=0) < 0:
+        return False
+    return 8 * length == prod(t.shape) * bits and length > 0 and offset + length <= files[file].size
 
 
 def _shape_problem(t: TensorEntry) -> str:

@@ -54,16 +54,17 @@ class Outline:
         self.open(subject_of_layer(0))
 
     def _index(self) -> None:
-        stack: list[tuple[LayerNode, int]] = [(self.catalogue.root, -1)]
+        layers, parents, owner = self.layers, self._parent, self._owner
+        stack = [(self.catalogue.root, -1)]
         while stack:
             node, parent = stack.pop()
-            position = len(self.layers)
-            self.layers.append(node)
-            self._parent.append(parent)
-            self._position[id(node)] = position
+            position = len(layers)
+            layers.append(node)
+            parents.append(parent)
             for tensor in node.tensors:
-                self._owner[tensor] = position
-            stack.extend((child, position) for child in reversed(node.children))
+                owner[tensor] = position
+            stack.extend([(child, position) for child in reversed(node.children)])
+        self._position = {id(node): position for position, node in enumerate(layers)}
 
     def layer(self, subject: Subject) -> LayerNode:
         """The layer that is the subject, or that owns the tensor that is."""
