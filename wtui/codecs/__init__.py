@@ -24,12 +24,13 @@ CODECS: dict[str, str] = {
     "fill": "hdf5_filters",
     "latin1": "latin1",
     "gguf-blocks": "gguf",
+    "affine": "affine",
     "repeated": "repeated",
     "protobuf-varints": "varints",
 }
 """Module of every `TensorEntry.encoding`."""
 
-LOSSLESS = frozenset({"raw", "hdf5-chunks", "fill", "protobuf-varints"})
+LOSSLESS = frozenset({"raw", "hdf5-chunks", "fill", "repeated", "protobuf-varints"})
 """Encodings that hold the values themselves; what another holds are values that stand for them by scales."""
 
 

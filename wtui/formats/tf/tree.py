@@ -11,7 +11,7 @@ from typing import NamedTuple
 from wtui.formats.names import tree_from_names
 from wtui.model import LayerNode, TensorEntry
 
-__all__ = ["Branch", "hang", "hang_on"]
+__all__ = ["Branch", "grow", "hang", "hang_on"]
 
 
 class Branch(NamedTuple):
@@ -47,17 +47,32 @@ def hang_on(
     return ordered
 
 
+def grow(root: LayerNode, paths: Iterable[str]) -> list[LayerNode]:
+    """The node of every path, below `root`, made where there is none yet."""
+    nodes = {"": root}
+    found: list[LayerNode] = []
+    for path in paths:
+        if path not in nodes:
+            _make(nodes, path)
+        found.append(nodes[path])
+    return found
+
+
+def _make(nodes: dict[str, LayerNode], path: str) -> None:
+    """The node of `path`, and those above it that do not exist yet."""
+    node = nodes[""]
+    for end in (*(i for i, c in enumerate(path) if c == "/"), len(path)):
+        above = path[:end]
+        if above not in nodes:
+            nodes[above] = LayerNode(above.rpartition("/")[2], above)
+            node.children.append(nodes[above])
+        node = nodes[above]
+
+
 def _branch_out(root: LayerNode, ordered: list[TensorEntry], branches: Iterable[Branch]) -> None:
     """Nodes for the branches, behind everything else; their tensors behind `ordered`."""
-    nodes = {"": root}
-    for branch in branches:
-        node = root
-        for end in (*(i for i, c in enumerate(branch.path) if c == "/"), len(branch.path)):
-            path = branch.path[:end]
-            if path not in nodes:
-                nodes[path] = LayerNode(path.rpartition("/")[2], path)
-                node.children.append(nodes[path])
-            node = nodes[path]
+    branches = list(branches)
+    for branch, node in zip(branches, grow(root, [b.path for b in branches]), strict=True):
         node.class_name = branch.class_name
         for tensor in branch.tensors:
             node.tensors.append(len(ordered))
