@@ -78,6 +78,14 @@ def test_no_permission(run: Run, tmp_path: Path, command: str) -> None:
     assert f"{path}: permission denied" in refused(run, command, path)
 
 
+def test_what_the_system_refuses_to_open(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: object, *_: object) -> int:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("wtui.storage.source.os.open", refuse)
+    assert f"{MODEL}: permission denied" in refused(run, "ls", MODEL)
+
+
 def test_a_folder_of_several_models_names_them(run: Run, tmp_path: Path) -> None:
     for name in ("a.keras", "b.keras", "c.keras", "d.keras"):
         (tmp_path / name).write_bytes(MODEL.read_bytes())

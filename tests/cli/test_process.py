@@ -101,7 +101,7 @@ def test_an_interrupt_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
         "    return scan(self, tensors, lambda done, total: os.kill(os.getpid(), signal.SIGINT))\n"
         "Model.scan = interrupted\nsys.exit(main(sys.argv[1:]))"
     )
-    command = [sys.executable, "-c", script, "stats", path, "--threads", "1"]
+    command = [sys.executable, "-c", script, "stats", str(path), "--threads", "1"]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert done.returncode == 130
     assert (done.stdout, done.stderr) == (b"", b"")

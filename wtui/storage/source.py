@@ -72,6 +72,7 @@ class FileSource(_Counted):
     def __init__(self, path: str) -> None:
         super().__init__()
         self.name = path
+        self._fd = -1
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
         except (OSError, ValueError) as error:
