@@ -76,13 +76,17 @@ class TensorFold:
             self._linear = summary.linear if self._empty else merge_linear([self._linear, summary.linear])
             self._empty = False
 
+    @property
+    def lacking(self) -> tuple[int, ...]:
+        """Members that are done but whose counts were let go before they were added."""
+        return tuple(t for t in self._tensors if t in self._waiting and t in self._store)
+
     def together(self) -> Together:
         """The members that are done, taken together."""
-        done = [(t, s) for t in self._tensors if (s := self._store.get(t)) is not None]
-        small = Fold(s.without_counts() for _, s in done).summary()
+        done = [s for s in map(self._store.get, self._tensors) if s is not None]
+        small = Fold(s.without_counts() for s in done).summary()
         whole = replace(small, counts=self._counts.counts(), linear=self._linear)
-        lacking = tuple(t for t, _ in done if t in self._waiting)
-        return Together(whole, len(done), len(self._tensors), lacking)
+        return Together(whole, len(done), len(self._tensors), self.lacking)
 
 
 class LayerFolds:

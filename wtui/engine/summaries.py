@@ -138,7 +138,7 @@ class Summaries:
     def _finished(self, fold: TensorFold, tensors: Sequence[int]) -> Summary:
         """A fold once all its tensors were read that can be."""
         with self._lock:
-            lacking = set(fold.together().lacking)
+            lacking = set(fold.lacking)
             missing = [t for t in tensors if t in lacking or t not in self._store]
         problem = ""
         for outcome, _ in self._read(missing, lambda done: None):
