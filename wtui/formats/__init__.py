@@ -63,6 +63,7 @@ FORMATS: tuple[Format, ...] = (
     Format("onnx", "onnx", b"\x08", (".onnx",)),
     Format("npy", "npy", b"\x93NUMPY", (".npy",)),
     Format("npz", "npz", b"PK\3\4", (".npz",)),
+    Format("flax", "flax", b"", (".msgpack", ".flax")),
 )
 """Sorted: where two readers would take the same content, the one that understands more comes first."""
 
