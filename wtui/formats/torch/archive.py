@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from wtui.errors import FormatError, WtuiError
 from wtui.formats.inert import Machine, Stream
 from wtui.formats.torch.recover import recover
-from wtui.formats.torch.tensors import Run
+from wtui.formats.torch.tensors import Run, storage_of
 from wtui.formats.zipped import ZipMember, read_directory, whole, window
-from wtui.model import Extent, FileRef
-from wtui.storage import FileSource, WindowSource, file_ref
+from wtui.model import Extent
+from wtui.storage import WindowSource
 
 if TYPE_CHECKING:
     from wtui.formats.inert import Global
     from wtui.formats.torch.tensors import Places, Storage
+    from wtui.model import FileRef
     from wtui.storage import Source
 
 __all__ = ["PICKLE", "Archive", "Loaded"]
@@ -43,12 +44,11 @@ class Archive:
     """One archive: a whole file, or a part of one (distributed checkpoints put many into a file)."""
 
     def __init__(
-        self, file: FileSource, files: list[FileRef], number: int, start: int = 0, length: int | None = None
+        self, file: Source, files: list[FileRef], number: int, start: int = 0, length: int | None = None
     ) -> None:
         """`number` is the file's in `files`, which gains an entry for every deflated member that is referred to.
         FormatError if there is no archive or no pickle in it."""
-        self._file = file
-        self._source: Source = file if length is None else WindowSource(file, start, length)
+        self._source = file if length is None else WindowSource(file, start, length)
         self._start = start
         self._files = files
         self._number = number
@@ -111,7 +111,7 @@ class Archive:
         _, _, deflated = window(self._source, member)
         if deflated is not None:
             deflated = deflated._replace(offset=deflated.offset + self._start)
-        self._files.append(file_ref(self._file, deflated, size))
+        self._files.append(self._files[self._number]._replace(member=deflated, size=size))
         return len(self._files) - 1
 
 
@@ -124,6 +124,10 @@ class _Pickle:
         self._folder = folder
         self._file = file
         self._start = start
+
+    def reference(self, value: object) -> Storage | None:
+        """The storage that a value refers to."""
+        return storage_of(value)
 
     def storage(self, storage: Storage) -> Run:
         """The member that holds a storage."""

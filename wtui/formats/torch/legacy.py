@@ -64,6 +64,10 @@ class LegacyFile:
             self.problem = f"cut off or damaged behind its description: {error.what}"
         return Loaded(root, called, self)
 
+    def reference(self, value: object) -> Storage | None:
+        """The storage that a value refers to."""
+        return storage_of(value)
+
     def storage(self, storage: Storage) -> Run:
         """The bytes of a storage, or of the part of it that files before PyTorch 0.4 mean."""
         run = self._items.get(storage.key)

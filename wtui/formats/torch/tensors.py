@@ -13,10 +13,13 @@ from wtui.formats.inert import Global, Items, Object, Persistent, array_of, path
 from wtui.formats.torch.dtypes import QUANTISED, dtype_name, storage_dtype
 from wtui.model import DTYPE_BITS, Extent, Part
 
-__all__ = ["Found", "Places", "Run", "Storage", "Tensors", "contiguous", "storage_of"]
+__all__ = ["Found", "Places", "Run", "Storage", "Tensors", "contiguous", "is_named_pair", "storage_of"]
 
 MAX_RANK = 64
 """Axes of a tensor: PyTorch itself allows no more."""
+
+MAX_TEXT = 64 << 20
+"""Bytes of an array that a pickle keeps as text, which has to be decoded whole."""
 
 MAX_REPEATED = 1 << 24
 """Values of a view that shows its stored values more than once (`expand`); larger ones are not read."""
@@ -50,6 +53,9 @@ class Places(Protocol):
 
     byteorder: str
 
+    def reference(self, value: object) -> Storage | None:
+        """The storage that a value refers to, None for any other value."""
+
     def storage(self, storage: Storage) -> Run:
         """The bytes of a storage."""
 
@@ -62,7 +68,8 @@ class Found(NamedTuple):
 
     dtype: str
     shape: tuple[int, ...]
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Part, ...] | None = ()
+    """None: they are looked up when they are needed."""
     strides: tuple[int, ...] | None = None
     byteorder: str = "<"
     encoding: str = "raw"
@@ -106,7 +113,7 @@ class Tensors:
     """Finds the tensors among the inert values of one file."""
 
     def __init__(self, places: Places) -> None:
-        self._places = places
+        self.places = places
 
     def find(self, value: object) -> Found | None:
         """The tensor, or numpy array, that a value stands for; None for anything else."""
@@ -114,8 +121,10 @@ class Tensors:
 
     def looks_like(self, value: object) -> bool:
         """Whether a value is a tensor, judged by its outside alone."""
+        if type(value) is tuple:
+            return is_named_pair(value) and self.looks_like(value[1])
         if type(value) is not Object or type(value.callee) is not Global:
-            return type(value) is Persistent and storage_of(value) is not None
+            return type(value) is Persistent and self.places.reference(value) is not None
         return value.callee.name in _REBUILDERS or array_of(value) is not None
 
     def describe(self, value: object) -> str | None:
@@ -126,6 +135,8 @@ class Tensors:
     def _find(self, value: object, depth: int) -> Found | None:
         if type(value) is Persistent:
             return self._bare_storage(value)
+        if type(value) is tuple:
+            return self._find(value[1], depth - 1) if depth and is_named_pair(value) else None
         if type(value) is not Object or type(value.callee) is not Global or type(value.args) is not tuple or not depth:
             return None
         name = value.callee.name
@@ -137,7 +148,7 @@ class Tensors:
         return self._array(value)
 
     def _bare_storage(self, value: Persistent) -> Found | None:
-        storage = storage_of(value)
+        storage = self.places.reference(value)
         return self.view(storage, storage.dtype, 0, (storage.numel,), (1,)) if storage else None
 
     def view(
@@ -155,7 +166,7 @@ class Tensors:
         span = prod(shape) if dense else 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
         if not dense and prod(shape) > span and prod(shape) > MAX_REPEATED:
             return Found(dtype, shape, problem=f"shows {span:,} stored values again and again, {prod(shape):,} in all")
-        run = self._places.storage(storage)
+        run = self.places.storage(storage)
         if run.extent is None:
             return Found(dtype, shape, problem=run.problem)
         file, start, length = run.extent
@@ -163,7 +174,7 @@ class Tensors:
         if end > length:
             return Found(dtype, shape, problem=f"{end - length:,} bytes of it lie outside its storage {storage.key!r}")
         part = Part(Extent(file, start + offset * item, span * item))
-        return Found(dtype, shape, (part,), None if dense else strides, self._places.byteorder)
+        return Found(dtype, shape, (part,), None if dense else strides, self.places.byteorder)
 
     def _array(self, value: Object) -> Found | None:
         """A numpy array, if the value is one."""
@@ -178,12 +189,19 @@ class Tensors:
         found = Found(array.dtype, array.shape, strides=strides, byteorder=array.byteorder)
         if min(array.shape, default=1) <= 0:
             return found
-        extent = self._places.inside(data.offset, data.length) if data.offset >= 0 else None
+        extent = self.places.inside(data.offset, data.length) if data.offset >= 0 else None
         if extent is None:
             return found._replace(problem="the pickle keeps its values as text, which is not read")
         if data.verbatim:
             return found._replace(parts=(Part(extent),))
+        if data.length > MAX_TEXT:
+            return found._replace(problem=f"kept as text of {data.length:,} bytes, which is too much to be decoded")
         return found._replace(parts=(Part(extent),), encoding="latin1")
+
+
+def is_named_pair(value: object) -> bool:
+    """Whether a value is a pair of a name and a tensor or array, as PaddlePaddle and lists of parameters have it."""
+    return type(value) is tuple and len(value) == 2 and isinstance(value[0], str) and type(value[1]) is Object
 
 
 def _impossible(shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> str:
@@ -210,7 +228,7 @@ def _ints(value: object) -> tuple[int, ...]:
 
 def _plain(tensors: Tensors, args: tuple[object, ...], depth: int, dtype: str = "") -> Found:
     """_rebuild_tensor, _v2: storage, offset, shape, strides, requires_grad, hooks, metadata."""
-    storage = storage_of(args[0])
+    storage = tensors.places.reference(args[0])
     if storage is None:
         raise TypeError("expected a storage")
     found = tensors.view(storage, dtype or storage.dtype, _ints((args[1],))[0], _ints(args[2]), _ints(args[3]))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from wtui.formats.inert import Global, Items, Object, attributes, path_of, plain
 from wtui.formats.torch.draft import MODEL, OPTIMIZER, STATE, Draft, DraftTensor
+from wtui.formats.torch.tensors import is_named_pair
 
 if TYPE_CHECKING:
     from wtui.formats.torch.tensors import Found, Tensors
@@ -201,7 +202,10 @@ def _children(value: object) -> Iterator[tuple[str, object]]:
             yield _label(key), inner
     elif isinstance(value, list | tuple):
         for i, inner in enumerate(value):
-            yield str(i), inner
+            if is_named_pair(inner):
+                yield inner[0], inner[1]
+            else:
+                yield str(i), inner
     elif isinstance(value, Object):
         own = attributes(value)
         yield from _children(own if own is not None else value.state)
