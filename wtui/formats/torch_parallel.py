@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.errors import FormatError, WtuiError
-from wtui.formats.inert import Items, plain
+from wtui.formats.inert import Items, attributes, plain
 from wtui.formats.torch.describe import describe
 from wtui.formats.torch.draft import MODEL, OPTIMIZER, Draft, DraftTensor
 from wtui.formats.torch.folder import folder_name, read_json, read_text
@@ -66,17 +66,17 @@ def catalogue(probe: Probe) -> Catalogue:
     parts = [p for r in ranks[:MAX_RANKS] if (p := _read(probe, r, files, visitor, notices)) is not None]
     if not parts:
         raise FormatError(notices[0].message if notices else "holds no ranks", probe.path)
-    if len(parts) == len(ranks):
-        _Joined(parts, visitor).list(root, notices)
-    else:
+    missing = _missing(ranks, parts)
+    if missing:
         for part in parts:
             _apart(part, root, visitor)
-        notices.append(
-            Notice("", f"{len(ranks) - len(parts)} of {len(ranks)} ranks are missing: the others stand apart")
-        )
+        notices.append(Notice("", f"{missing} are missing: the others stand apart"))
+    else:
+        _Joined(parts, visitor).place(root, notices)
     for part in parts:
         _optimizer(part, root, visitor)
-    facts = {**_facts(parts[0]), **({"params": p} if (p := read_json(probe, "params.json")) else {})}
+    params = read_json(probe, "params.json")
+    facts = {**_facts(parts[0]), **({"params": params} if params else {})}
     title = f"{kind}, {len(ranks)} rank{'s' if len(ranks) != 1 else ''}"
     return describe(probe.path, title, files, root, visitor, {"checkpoint": facts}, notices)
 
@@ -101,6 +101,23 @@ def _ranks(probe: Probe) -> tuple[str, list[_Rank]]:
             pipeline = int((match[2] or "_0")[1:])
             found.append(_Rank(int(match[1]), pipeline, os.path.join(prefix, name, file)))
     return "Megatron-LM checkpoint", sorted(found, key=lambda r: (r.pipeline, r.tensor))
+
+
+def _missing(ranks: list[_Rank], parts: list[_Part]) -> str:
+    """The ranks that the others speak of and that cannot be read, `""` if there are none."""
+    have = {(p.rank.tensor, p.rank.pipeline) for p in parts}
+    tensor = 1 + max(r.tensor for r in ranks)
+    pipeline = 1 + max(r.pipeline for r in ranks)
+    told = attributes(parts[0].state.get("args"))
+    size = told.get("tensor_model_parallel_size") if told else None
+    tensor = max(tensor, size if isinstance(size, int) and size < MAX_RANKS else 1)
+    if tensor * pipeline > MAX_RANKS:
+        return f"some of {tensor * pipeline:,} ranks"
+    lost = [
+        (t, p) for p in range(min(pipeline, MAX_RANKS)) for t in range(min(tensor, MAX_RANKS)) if (t, p) not in have
+    ]
+    named = ", ".join(f"rank {t} of stage {p}" for t, p in lost[:5])
+    return named + (f" and {len(lost) - 5:,} more" if len(lost) > 5 else "")
 
 
 def _is_number(text: str) -> bool:
@@ -154,7 +171,7 @@ class _Joined:
         self._joined = 0
         self._unknown = 0
 
-    def list(self, root: Draft, notices: list[Notice]) -> None:
+    def place(self, root: Draft, notices: list[Notice]) -> None:
         """Every stage in order, its layers numbered on from those before."""
         offset = 0
         for number in sorted(self._stages):
@@ -165,9 +182,7 @@ class _Joined:
         if len(self._stages) > 1:
             notices.append(Notice("", f"layers are numbered on over {len(self._stages)} pipeline stages (inferred)"))
         if self._joined:
-            message = (
-                f"{self._joined:,} tensors are joined from the ranks along axes that their names suggest (inferred)"
-            )
+            message = f"{self._joined:,} tensors are joined from ranks along axes that their names suggest (inferred)"
             notices.append(Notice("", message))
         if self._unknown:
             message = f"{self._unknown:,} tensors are listed rank by rank: no rule knows how they were split"
@@ -202,7 +217,7 @@ def _optimizer(part: _Part, root: Draft, visitor: Visitor) -> None:
         known = len(visitor.optimizers)
         title = f"rank {part.rank.tensor}, stage {part.rank.pipeline}"
         visitor.visit(state, root.child(OPTIMIZER).child(title), OPTIMIZER, part.tensors)
-        visitor.optimizers[known:] = [(title, *rest) for _, *rest in visitor.optimizers[known:]]
+        visitor.optimizers[known:] = [(title, held, found) for _, held, found in visitor.optimizers[known:]]
 
 
 def _facts(part: _Part) -> dict[str, Any]:
