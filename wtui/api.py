@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from wtui.errors import CodecError, UnknownNameError, WtuiError
 from wtui.formats import open_catalogue
 from wtui.handles import Layer, Opened, Tensor
+from wtui.model import nodes_holding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from wtui.checking import Report
+    from wtui.insight.types import Finding
     from wtui.model import Catalogue, LayerNode, Notice, Totals
     from wtui.stats.row import SummaryRow
     from wtui.stats.summary import Histogram, Summary
@@ -112,8 +115,10 @@ class Model:
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """All layers in depth order, those inside a layer right after it; the optimizer is not among them."""
-        nodes = (n for n in self.catalogue.root.walk() if n is not self.catalogue.root)
-        return tuple(self._opened.layer(n) for n in nodes if self._is_layer(n))
+        root, tensors = self.catalogue.root, self.catalogue.tensors
+        beside = nodes_holding(root, lambda i: tensors[i].group != "model")
+        beside -= nodes_holding(root, lambda i: tensors[i].group == "model")
+        return tuple(self._opened.layer(n) for n in root.walk() if n is not root and id(n) not in beside)
 
     @cached_property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -211,6 +216,26 @@ class Model:
             whole = None
         return Statistics(rows, problems, whole)
 
+    def check(
+        self,
+        tensors: Iterable[Tensor | str] | None = None,
+        *,
+        within: float | None = None,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Report:
+        """Examine the model, or certain tensors: findings, and the share of bytes and the numbers they rest on.
+
+        With `within` it stops after about so many seconds, having read what tells most first.
+        """
+        from wtui.checking import Examination
+
+        indices = None if tensors is None else [self._handle(t).index for t in tensors]
+        return Examination(self.catalogue, self._opened.files, indices, within, self._opened.threads, on_progress).run()
+
+    def findings(self) -> list[Finding]:
+        """What is wrong or remarkable, the worst first; reads everything. `check` says more, and can be given a time."""
+        return self.check().findings
+
     def report(self) -> str:
         """A plain text for logs: the statistics of every tensor and of the whole model, totals, warnings. Reads all."""
         from wtui.render.report import statistics_lines
@@ -241,11 +266,6 @@ class Model:
     @cached_property
     def _layer_paths(self) -> dict[str, LayerNode]:
         return {n.path: n for n in self.catalogue.root.walk()}
-
-    def _is_layer(self, node: LayerNode) -> bool:
-        """Whether it is the model's: it holds no tensor at all, or one that is."""
-        groups = {self.catalogue.tensors[i].group for i in node.all_tensors()}
-        return not groups or "model" in groups
 
     def _handle(self, tensor: Tensor | str) -> Tensor:
         return self.tensor(tensor) if isinstance(tensor, str) else tensor

@@ -24,6 +24,7 @@ __all__ = [
     "Part",
     "TensorEntry",
     "Totals",
+    "nodes_holding",
     "stored_bytes",
 ]
 
@@ -199,6 +200,15 @@ class LayerNode:
         """Indices of all tensors of this node and below it, in depth order."""
         for node in self.walk():
             yield from node.tensors
+
+
+def nodes_holding(root: LayerNode, wanted: Callable[[int], bool]) -> set[int]:
+    """`id`s of the nodes at and below `root` that hold a wanted tensor, be it in a layer inside them."""
+    found: set[int] = set()
+    for node in reversed(list(root.walk())):
+        if any(map(wanted, node.tensors)) or any(id(child) in found for child in node.children):
+            found.add(id(node))
+    return found
 
 
 class Notice(NamedTuple):

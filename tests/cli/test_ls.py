@@ -224,6 +224,28 @@ def test_what_cannot_be_read_is_listed_with_a_notice(run: Run, cut: Path) -> Non
     assert run("ls", cut, "--select", "last", "--json").code == 3
 
 
+def test_trees_deeper_than_any_model(run: Run, tmp_path: Path) -> None:
+    import numpy as np
+
+    path = write_safetensors(tmp_path / "deep.safetensors", {".".join("a" * 400): np.zeros(3, np.float32)})
+    done = run("ls", path)
+    assert done.code == 0
+    assert "Total params: 3 (12 B)" in done.out
+    node, depth = run("ls", path, "--json").document["tree"], 0
+    while node["children"]:
+        (node,) = node["children"]
+        depth += 1
+    assert depth == 399
+
+
+def test_documents_nested_too_deep_are_refused() -> None:
+    document: dict[str, object] = {}
+    for _ in range(100_000):
+        document = {"children": [document]}
+    with pytest.raises(UsageError, match="nested too deep for JSON"):
+        output.write_json({"path": "deep", "tree": document})
+
+
 def test_colours_are_for_terminals_only(
     run: Run, terminal: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

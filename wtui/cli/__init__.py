@@ -8,6 +8,7 @@ COMMANDS: dict[str, str] = {
     "ls": "layers and tensors: shapes, dtypes, parameters, bytes; reads no weights",
     "stats": "every statistic of every tensor and of the whole model",
     "plot": "a histogram of values, or a statistic along the depth of the model",
+    "check": "what is wrong with a model, or remarkable, the worst first",
     "demo": "open the models that come with wtui",
     "help": "this text, or that of a command",
 }

@@ -9,6 +9,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from wtui.codecs import LOSSLESS
+from wtui.model import nodes_holding
 from wtui.render.report import totals_of
 from wtui.stats.row import QUANTILES
 
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence, Set
 
     from wtui.api import Model, Statistics
+    from wtui.checking import Report
     from wtui.handles import Tensor
     from wtui.model import LayerNode
     from wtui.stats.row import At, SummaryRow
 
-__all__ = ["csv_table", "finite", "head", "listing", "statistics"]
+__all__ = ["csv_table", "findings", "finite", "head", "listing", "statistics"]
 
 SCHEMA = 1
 """Goes up when a key changes its name or meaning."""
@@ -56,6 +58,23 @@ def statistics(model: Model, tensors: Sequence[Tensor], found: Statistics, selec
         totals[f"{what}_tensor"] = place.tensor if place else None
     rows = [{**_identity(t), **_statistics(found.rows.get(t.index))} for t in tensors]
     return {**head(model, found.problems), "totals": totals, "tensors": rows}
+
+
+def findings(model: Model, report: Report) -> Document:
+    """The document of `wtui check`."""
+    found = [
+        {
+            "severity": f.severity,
+            "rule": f.rule,
+            "layer": f.layer,
+            "tensor": f.tensor or None,
+            "message": f.message,
+            "evidence": {k: finite(v) if isinstance(v, float) else v for k, v in f.evidence.items()},
+            "advice": f.advice or None,
+        }
+        for f in report.findings
+    ]
+    return {**head(model, report.failures), "read": report.read, "complete": report.complete, "findings": found}
 
 
 def csv_table(documents: Iterable[Document]) -> tuple[list[str], list[list[object]]]:
@@ -126,12 +145,13 @@ def _tree(model: Model, selected: Set[int] | None) -> Document:
         parameters = catalogue.totals(node).parameters
         return {"name": node.name, "class": node.class_name, "parameters": parameters, "tensors": names, "children": []}
 
+    shown = nodes_holding(catalogue.root, selected.__contains__) if selected is not None else None
     root = document(catalogue.root)
     stack = [(catalogue.root, root)]
     while stack:
         node, made = stack.pop()
         for child in node.children:
-            if selected is None or not selected.isdisjoint(child.all_tensors()):
+            if shown is None or id(child) in shown:
                 below = document(child)
                 made["children"].append(below)
                 stack.append((child, below))

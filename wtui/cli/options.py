@@ -12,6 +12,7 @@ from wtui.errors import FormatError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Sequence
 
     from wtui.api import Model
     from wtui.handles import Tensor
@@ -111,7 +112,7 @@ def selected_tensors(model: Model, globs: list[str] | None) -> list[Tensor] | No
     return sorted(found, key=lambda t: t.index)
 
 
-def something_lost(model: Model, chosen: list[Tensor] | None) -> bool:
+def something_lost(model: Model, chosen: Sequence[Tensor] | None) -> bool:
     """Whether the reader missed something, be it in the file or among the chosen tensors (None: all)."""
     names = None if chosen is None else {"", *(t.name for t in chosen)}
     return any(notice.lost for notice in model.warnings if names is None or notice.tensor in names)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wtui.model import Totals
+from wtui.model import Totals, nodes_holding
 from wtui.render import numbers
 from wtui.render.columns import Column, Row, aligned
 from wtui.render.spans import Line, escape
@@ -168,16 +168,19 @@ def _sum_line(title: str, tensors: Collection[TensorEntry]) -> Line:
 
 def _rows(catalogue: Catalogue, selected: Set[int] | None) -> Iterator[Row]:
     """A row for every layer that is shown, each followed by those of its tensors."""
-    stack = [catalogue.root]
+    root, tensors = catalogue.root, catalogue.tensors
+    shown = nodes_holding(root, selected.__contains__) if selected is not None else None
+    beside = nodes_holding(root, lambda i: tensors[i].group != "model") if selected is None else set()
+    beside -= nodes_holding(root, lambda i: tensors[i].group == "model")
+    stack = [root]
     while stack:
         node = stack.pop()
-        below = list(node.all_tensors())
-        if selected is not None and selected.isdisjoint(below):
+        if shown is not None and id(node) not in shown:
             continue
-        if node is not catalogue.root:
-            if selected is None and below and all(catalogue.tensors[i].group != "model" for i in below):
-                yield _folded_row(node, [catalogue.tensors[i] for i in below])
-                continue
+        if id(node) in beside and node is not root:
+            yield _folded_row(node, [tensors[i] for i in node.all_tensors()])
+            continue
+        if node is not root:
             yield _layer_row(node, catalogue)
         for i in node.tensors:
             if selected is None or i in selected:
