@@ -233,7 +233,7 @@ class Model:
         return Examination(self.catalogue, self._opened.files, indices, within, self._opened.threads, on_progress).run()
 
     def findings(self) -> list[Finding]:
-        """What is wrong or remarkable, the worst first; reads everything. `check` says more, and can be given a time."""
+        """What is wrong or remarkable, the worst first; reads everything. `check` says more and can be given a time."""
         return self.check().findings
 
     def report(self) -> str:

@@ -57,6 +57,17 @@ class Opened:
 
         return Summaries(self.catalogue, self._files, self._threads)
 
+    @property
+    def files(self) -> Files:
+        """The model's files; StorageError once it is closed."""
+        self._check_open()
+        return self._files
+
+    @property
+    def threads(self) -> int | None:
+        """Threads that read values; None: one for each processor."""
+        return self._threads
+
     def layer(self, node: LayerNode) -> Layer:
         """The handle of a node of this catalogue, always the same one."""
         return self._layers.setdefault(id(node), Layer(self, node))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +12,9 @@ from wtui.engine.blocks import BLOCK
 from wtui.engine.measure import measure_channels
 from wtui.formats import open_catalogue
 from wtui.storage import Files
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "float64", "bfloat16", "int8", "uint8", "int64"])

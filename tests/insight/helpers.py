@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tests.stats.helpers import summarise
-from wtui.insight.types import Verdict
 from wtui.insight.verdicts import verdict
 from wtui.model import LayerNode, TensorEntry
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from wtui.insight.types import Verdict
 
 __all__ = ["KERAS", "TORCH", "entry", "judged", "node"]
 

@@ -115,7 +115,8 @@ def _judged(summary: Summary, runs: Runs, tensor: TensorEntry, base: Verdict, fo
     n = summary.finite
     expected = found[0]
     for one in found:
-        if one.kind in EXACT_KINDS and fits_exactly(one, summary, tensor.shape, tensor.dtype):
+        exactly = one.kind in EXACT_KINDS and fits_exactly(one, summary, tensor.shape, tensor.dtype)
+        if exactly and (one.kind != "orthogonal" or _normal_enough(summary, runs, tensor.dtype)):
             return _exact(summary, base, one, expected)
     if base.shape == "constant":
         text = wording.constant(summary, expected)
@@ -129,10 +130,24 @@ def _judged(summary: Summary, runs: Runs, tensor: TensorEntry, base: Verdict, fo
     return _fits(summary, tensor, base, named, expected)
 
 
+def _normal_enough(summary: Summary, runs: Runs, dtype: str) -> bool:
+    """Whether the values may be those of an orthogonal matrix: nearly normal, with lighter tails where it is small."""
+    wanted = distribution("normal", summary.std)
+    if wanted is None or summary.finite < MIN_VALUES:
+        return wanted is not None
+    found = fit(summary, runs, wanted, dtype)
+    return found.ks_p >= P_LIMIT and (found.kurtosis_z < 0 or found.p >= P_LIMIT)
+
+
 def _exact(summary: Summary, base: Verdict, one: Initial, expected: Initial) -> Verdict:
+    """As an exact initialiser makes it.
+
+    A kernel of which nothing says that it was orthogonal may as well have been kept at norm 1 in every channel.
+    """
     evidence = (("l2", summary.l2), ("min", float(summary.min)), ("max", float(summary.max)))
-    text = wording.exactly(one, expected)
-    return base._replace(state="initial", sentence=text, names=(one.name,), expected=one, evidence=evidence)
+    state: State = "open" if one.kind == "orthogonal" and one.how == "unknown" else "initial"
+    text = wording.exactly(one, expected, state)
+    return base._replace(state=state, sentence=text, names=(one.name,), expected=one, evidence=evidence)
 
 
 def _fitted(summary: Summary, runs: Runs, dtype: str, found: Sequence[Initial]) -> list[Fitted]:

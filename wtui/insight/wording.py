@@ -20,8 +20,8 @@ def number(x: float) -> str:
 
 
 def share(part: float) -> str:
-    """`22 %`, `0.3 %`."""
-    return f"{100 * part:.2g} %"
+    """`22 %`, `0.3 %`; never finer than a hundredth of a percent."""
+    return f"{100 * max(part, 1e-4):.2g} %"
 
 
 def spread(initial: Initial) -> str:
@@ -61,8 +61,10 @@ def constant(summary: Summary, expected: Initial) -> str:
     return f"all values are {number(float(summary.min))}, which {named(expected)} does not make"
 
 
-def exactly(one: Initial, expected: Initial) -> str:
+def exactly(one: Initial, expected: Initial, state: State) -> str:
     """Every value is what an exact initialiser makes it."""
+    if state == "open":
+        return "cannot tell: it has the norm of an orthogonal matrix, or of channels that training keeps at norm 1"
     other = f", not the recorded {expected.name}" if expected.how == "recorded" and one is not expected else ""
     return f"exactly as initialised: {one.name}{other}"
 

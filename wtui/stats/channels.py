@@ -131,7 +131,7 @@ class ChannelAccumulator:
         self._compiled = kernels == "numba" or (kernels == "auto" and can_compile())
 
     def add(self, values: NDArray[np.floating], box: Box) -> None:
-        """Take in values of one box that follow each other. values: (n,) float32 or float64, no more than the box has"""
+        """Take in values of one box that follow each other. values: (n,) float32 or float64, all inside the box."""
         loops = _loops(self._compiled)
         self._by_channel(values, box)
         if self._group_axis is not None:

@@ -1,0 +1,48 @@
+"""Rules on what is there at all: what the catalogue's notices and failed reads say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from wtui.insight.case import Case, Rule, finding
+from wtui.insight.types import Finding
+
+if TYPE_CHECKING:
+    from wtui.insight.types import Severity
+
+__all__ = ["RULES"]
+
+
+def unreadable(case: Case) -> Iterator[Finding]:
+    """Tensors whose values cannot be read."""
+    tensors = case.chart.catalogue.tensors
+    problems = {i: t.problem for i, t in enumerate(tensors) if t.problem} | dict(case.extra.failures)
+    for index, problem in sorted(problems.items()):
+        subject = case.chart.subjects.get(index)
+        if subject is not None:
+            severity: Severity = "error" if subject.tensor.group == "model" else "warning"
+            yield finding(severity, "unreadable", subject, f"cannot be read: {problem}", {"count": subject.tensor.size})
+
+
+def incomplete(case: Case) -> Iterator[Finding]:
+    """What the reader of the format found missing, damaged or worth telling."""
+    catalogue = case.chart.catalogue
+    problems = {(t.name, t.problem) for t in catalogue.tensors if t.problem}
+    for notice in catalogue.warnings:
+        if (notice.tensor, notice.message) in problems:
+            continue
+        known = next((t for t in catalogue.tensors if t.name == notice.tensor), None) if notice.tensor else None
+        layer = known.layer if known else ""
+        severity: Severity = "error" if notice.lost else "info"
+        rule = "incomplete" if notice.lost else "notice"
+        yield Finding(severity, rule, layer, notice.tensor, notice.message, {})
+
+
+RULES = (
+    Rule("unreadable", "error", "tensors whose values cannot be read", "a single one", unreadable),
+    Rule(
+        "incomplete", "error", "weights that should be there and are not", "what the file's own index names", incomplete
+    ),
+)
+"""`incomplete` also passes on other notices of a format's reader, under the id `notice`, as info."""

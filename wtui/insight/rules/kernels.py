@@ -1,0 +1,135 @@
+"""Rules on the values of a kernel as a whole: all equal, few different ones, many zeros, saturated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from wtui.insight.case import Case, Rule, finding, is_constant
+
+if TYPE_CHECKING:
+    from wtui.insight.types import Finding, Severity
+
+__all__ = ["RULES"]
+
+MIN_CONSTANT = 4
+"""Values from which equal ones are no coincidence."""
+
+SPARSE = 0.2
+"""Share of exact zeros from which a kernel was pruned: training leaves none."""
+
+MIN_SPARSE = 256
+"""Values from which a share says something."""
+
+FEW = 256
+"""Different values that 8 bits can tell apart."""
+
+REPEATED = 16
+"""How often each must occur on average: float32 values of a trained kernel hardly ever repeat, those of bfloat16 do
+about n / 10,000 times."""
+
+SATURATED = 0.05
+"""Share of quantised values at the ends of their range: a scale from the largest value of a channel puts one of them
+there, so that even with 64 values to a channel it is below 2 %."""
+
+
+def zero(case: Case) -> Iterator[Finding]:
+    """Kernels of nothing but zeros."""
+    for subject, row in case.known("kernel", "embedding"):
+        if row.total < MIN_CONSTANT or not is_constant(row, 0.0):
+            continue
+        verdict = case.verdict(subject)
+        meant = verdict is not None and verdict.expected is not None and verdict.expected.how == "recorded"
+        meant = meant and verdict is not None and verdict.state == "initial"
+        severity: Severity = "info" if meant or subject.frozen else "error"
+        text = f"all {row.total:,} weights are 0: nothing comes out of it"
+        text += ", as its recorded initialiser makes it" if meant else ""
+        yield finding(severity, "zero-kernel", subject, text, {"count": row.total}, "the layer adds nothing as it is")
+
+
+def constant(case: Case) -> Iterator[Finding]:
+    """Kernels of one value."""
+    for subject, row in case.known("kernel", "embedding"):
+        if row.total < MIN_CONSTANT or not is_constant(row) or row.min == 0:
+            continue
+        state, frozen = case.state(subject), subject.frozen
+        severity: Severity = "info" if frozen or state == "initial" else "warning"
+        text = f"all {row.total:,} weights are {float(row.min):.4g}: every unit computes the same"
+        yield finding(severity, "constant-kernel", subject, text, {"value": float(row.min), "count": row.total})
+
+
+def sparse(case: Case) -> Iterator[Finding]:
+    """Kernels with many exact zeros, and their pattern."""
+    for subject, row in case.known("kernel"):
+        share = row.zeros / row.seen
+        if row.seen < MIN_SPARSE or share < SPARSE or row.zeros == row.seen:
+            continue
+        text = f"{100 * share:.3g} % of its weights are exactly 0: pruned"
+        numbers = {"zeros": row.zeros, "count": row.seen}
+        channels = case.extra.channels.get(subject.number)
+        if channels is not None and channels.groups and channels.groups_half_zero == channels.groups:
+            text += ", two of every four inputs (2:4)"
+            numbers["groups_of_four"] = channels.groups
+        if channels is not None and channels.dead:
+            text += f"; {channels.dead:,} of {channels.channels:,} channels as a whole"
+        yield finding("info", "sparse", subject, text, numbers)
+
+
+def few_values(case: Case) -> Iterator[Finding]:
+    """Floating-point kernels with a small set of values: clustered, or quantised and widened again."""
+    for subject, row in case.known("kernel", "embedding"):
+        n = row.distinct
+        if n is None or n < 2 or n > FEW or "float" not in subject.tensor.dtype or row.finite < REPEATED * n:
+            continue
+        bits = max(1, (n - 1).bit_length())
+        text = f"only {n} different values in {row.finite:,}: clustered or quantised, {bits} bits would hold them"
+        yield finding("info", "few-values", subject, text, {"distinct": n, "count": row.finite})
+
+
+def saturated(case: Case) -> Iterator[Finding]:
+    """Quantised values piled up at the ends of their range."""
+    for subject, row in case.known("kernel", "embedding"):
+        verdict = case.verdict(subject)
+        if verdict is None or not verdict.at_limits or verdict.at_limits <= SATURATED * row.seen:
+            continue
+        if subject.tensor.dtype not in ("int8", "uint8"):
+            continue  # with a dozen different values a good quantiser uses the outermost ones often
+        share = verdict.at_limits / row.seen
+        text = (
+            f"{100 * share:.3g} % of the values are at the ends of {subject.tensor.dtype}: cut off by too small a scale"
+        )
+        numbers = {"at_limits": verdict.at_limits, "count": row.seen}
+        yield finding("warning", "saturated", subject, text, numbers, "quantise again with a larger scale")
+
+
+def bad_scale(case: Case) -> Iterator[Finding]:
+    """Scales of quantised tensors that make zeros or change signs."""
+    for subject, row in case.known("quantisation scale"):
+        if not row.finite or row.min > 0:
+            continue
+        if row.zeros:
+            text = f"{row.zeros:,} of {row.seen:,} scales are 0: what they scale is lost"
+            yield finding("error", "bad-scale", subject, text, {"zeros": row.zeros, "count": row.seen})
+        elif row.min < 0:
+            text = f"a scale is negative ({float(row.min):.4g})"
+            yield finding("warning", "bad-scale", subject, text, {"min": float(row.min)})
+
+
+RULES = (
+    Rule("zero-kernel", "error", "kernels of zeros", "all values; info where that is the recorded initialiser", zero),
+    Rule("constant-kernel", "warning", "kernels of one value", "all values equal and not 0", constant),
+    Rule("bad-scale", "error", "scales of quantised tensors that are 0 or negative", "a single one", bad_scale),
+    Rule(
+        "saturated", "warning", "quantised values at the ends of their range",
+        f"more than {SATURATED:.0%} of 8-bit values; a scale by each channel's largest value puts less than 2 % there",
+        saturated,
+    ),
+    Rule(
+        "sparse", "info", "pruned kernels, and the 2:4 pattern",
+        f"at least {SPARSE:.0%} exact zeros among {MIN_SPARSE} weights or more; training leaves none", sparse,
+    ),
+    Rule(
+        "few-values", "info", "clustered or quantised values in a floating-point tensor",
+        f"at most {FEW} different values, each {REPEATED} times on average", few_values,
+    ),
+)  # fmt: skip

@@ -1,0 +1,150 @@
+"""Rules on what training did: layers that it never changed, biases that were cleared, adapters without effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from wtui.insight.case import Case, Rule, finding, is_constant
+from wtui.insight.types import Finding
+
+if TYPE_CHECKING:
+    from wtui.insight.chart import Subject, Unit
+    from wtui.insight.types import Severity
+
+__all__ = ["RULES"]
+
+CONVERTED = ("ONNX", "TFLite", "Core ML", "TensorFlow graph")
+"""Formats whose converters write zeros where a layer had no bias."""
+
+OTHERS = 0.5
+"""Share of a model's comparable biases that must differ from 0 for one of nothing but zeros to be remarkable."""
+
+
+def untrained_model(case: Case) -> Iterator[Finding]:
+    """Models of which nothing, or next to nothing, was trained."""
+    if not case.initial or case.trained:
+        return
+    judged = case.initial + case.moved
+    if case.moved:
+        moved = [s.tensor.name for s in case.chart.of("kernel", "embedding") if case.state(s) == "moved"]
+        text = f"{case.initial} of {judged} kernels are as initialised; only {', '.join(moved[:3])} moved"
+        severity: Severity = "warning"
+    else:
+        text = f"nothing was trained: all {case.initial} kernels that can be judged are as initialised"
+        severity = "info"
+    yield Finding(severity, "untrained-model", "", "", text, {"initial": case.initial, "moved": case.moved})
+
+
+def never_trained(case: Case) -> Iterator[Finding]:
+    """Kernels as initialised in a model that was trained."""
+    if not case.trained:
+        return
+    for unit in case.chart.units:
+        for subject in unit.parts("kernel", "embedding"):
+            reason = _why_never(case, unit, subject)
+            if reason:
+                verdict = case.verdict(subject)
+                numbers = dict(verdict.evidence) if verdict else {}
+                severity: Severity = "info" if subject.frozen else "warning"
+                frozen = " (the file says it is frozen)" if subject.frozen else ""
+                advice = "was it left out of training, or initialised again after it?"
+                yield finding(severity, "never-trained", subject, reason + frozen, numbers, advice)
+
+
+def zero_bias(case: Case) -> Iterator[Finding]:
+    """Biases of nothing but zeros where the model's other biases were trained."""
+    if not case.trained:
+        return
+    units = [u for u in case.chart.units if not case.chart.is_normed(u) and _trained_bias(case, u) is not None]
+    cleared = [u for u in units if _is_zero(case, u)]
+    if not cleared or len(cleared) > (1 - OTHERS) * len(units):
+        return
+    for unit in cleared:
+        bias = _trained_bias(case, unit)
+        kernels = list(unit.parts("kernel"))
+        if bias is None or not any(case.state(k) == "moved" for k in kernels):
+            continue
+        if any(_why_never(case, unit, k) for k in kernels):
+            continue  # said of its kernel already
+        text = f"all {bias.tensor.size:,} values are 0, {len(units) - len(cleared)} other biases of the model are not"
+        numbers = {"zero": len(cleared), "biases": len(units)}
+        advice = "training moves a bias that has any effect: was it cleared?"
+        yield finding("warning", "zero-bias", bias, text, numbers, advice)
+
+
+def adapter_without_effect(case: Case) -> Iterator[Finding]:
+    """Adapters whose second matrix is still zero."""
+    for subject, row in case.known("adapter"):
+        if is_constant(row, 0.0):
+            text = "it is still 0, as it starts: the adapter changes nothing"
+            yield finding("warning", "adapter-untrained", subject, text, {"count": row.total})
+
+
+def untouched_rows(case: Case) -> Iterator[Finding]:
+    """Rows of an embedding that no training example used."""
+    for index, rows in case.extra.untouched.items():
+        subject = case.chart.subjects.get(index)
+        if subject is None or not rows.unused:
+            continue
+        names = [str(i) if case.extra.token is None else f"{i} {case.extra.token(i)!r}" for i in rows.first[:4]]
+        text = f"{rows.unused:,} of {rows.rows:,} rows are as initialised, never used in training: {', '.join(names)}"
+        text += ", ..." if rows.unused > len(names) else ""
+        yield finding("info", "unused-rows", subject, text, {"rows": rows.rows, "unused": rows.unused})
+
+
+def _why_never(case: Case, unit: Unit, subject: Subject) -> str:
+    """Why a kernel was never trained; `""` if it was, or if that cannot be told.
+
+    A kernel whose own values cannot tell (`open`) counts if it fits an initialiser and its layer's bias, which the
+    model trains elsewhere, is still exactly zero.
+    """
+    verdict = case.verdict(subject)
+    if verdict is None or not verdict.names or verdict.shape == "constant":
+        return ""
+    if verdict.state == "initial":
+        return verdict.sentence
+    bias = unit.part("bias")
+    if verdict.state != "open" or bias is None or case.chart.is_normed(unit) or not _is_zero(case, unit):
+        return ""
+    others = [case.rows.get(b.number) for b in case.chart.of("bias") if b is not bias]
+    trained = [row for row in others if row is not None and not is_constant(row, 0.0)]
+    if len(trained) < OTHERS * len(others) or not trained:
+        return ""
+    return (
+        f"it fits {verdict.names[0]}, and its bias is still exactly 0 while {len(trained)} others moved: never trained"
+    )
+
+
+def _trained_bias(case: Case, unit: Unit) -> Subject | None:
+    """The bias of a layer if it is meant to be trained and its numbers are known."""
+    bias = unit.part("bias")
+    return bias if bias is not None and not bias.frozen and bias.number in case.rows else None
+
+
+def _is_zero(case: Case, unit: Unit) -> bool:
+    """Whether the layer has biases, and all are exactly 0 although the file could have left them out."""
+    if case.chart.catalogue.format.startswith(CONVERTED):
+        return False
+    biases = [case.rows.get(b.number) for b in unit.parts("bias")]
+    return bool(biases) and all(row is not None and is_constant(row, 0.0) for row in biases)
+
+
+RULES = (
+    Rule(
+        "untrained-model", "warning", "models of which nothing was trained",
+        "at least half of the kernels that can be judged are as initialised; info where all are", untrained_model,
+    ),
+    Rule(
+        "never-trained", "warning", "kernels as initialised in a trained model",
+        "the values fit an initialiser although a change of 5 % of its std would show, or fit one and the layer's bias "
+        "is exactly 0 while others moved; info where the file says the layer is frozen", never_trained,
+    ),
+    Rule(
+        "zero-bias", "warning", "biases that were cleared",
+        f"all exactly 0, in a trained layer without a norm behind it, while at least {OTHERS:.0%} of the other biases "
+        "are not", zero_bias,
+    ),
+    Rule("adapter-untrained", "warning", "adapters without effect", "LoRA's B all exactly 0", adapter_without_effect),
+    Rule("unused-rows", "info", "rows of embeddings that were never trained", "see there", untouched_rows),
+)  # fmt: skip

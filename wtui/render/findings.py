@@ -1,0 +1,59 @@
+"""The text of `wtui check`: findings, the worst first, and what they rest on. Pure; text from the file is escaped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wtui.insight.types import SEVERITIES
+from wtui.render import numbers
+from wtui.render.spans import Line, StyleName, escape, wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wtui.insight.types import Finding, Severity
+
+__all__ = ["MARKS", "count_text", "finding_lines", "summary_line"]
+
+MARKS: dict[Severity, tuple[str, StyleName]] = {
+    "error": ("✗", "error"),
+    "warning": ("⚠", "warning"),
+    "info": ("·", "dim"),
+}
+"""Sign and style of a severity; the word stands beside it, so that neither colour nor glyph is needed."""
+
+INDENT = 4
+
+
+def finding_lines(findings: Sequence[Finding], width: int | None = None) -> list[Line]:
+    """Each finding in two lines or more: where, what and the rule's id; then what to do, if there is something."""
+    lines: list[Line] = []
+    for finding in findings:
+        mark, style = MARKS[finding.severity]
+        where = escape(finding.tensor or finding.layer)
+        head: Line = [(f"{mark} {finding.severity}", style), ("  ", "")]
+        head += [(where, "name"), ("  ", "")] if where else []
+        head += [(escape(finding.message), ""), (f"  [{finding.rule}]", "dim")]
+        lines += wrap(head, width, INDENT) if width else [head]
+        if finding.advice:
+            advice: Line = [(" " * INDENT, ""), (finding.advice, "dim")]
+            lines += wrap(advice, width, INDENT) if width else [advice]
+    return lines
+
+
+def count_text(findings: Sequence[Finding]) -> str:
+    """`1 error, 2 warnings, 3 infos`; `no findings`."""
+    counts = [(s, sum(f.severity == s for f in findings)) for s in SEVERITIES]
+    named = [f"{n} {severity}{'s' if n != 1 else ''}" for severity, n in counts if n]
+    return ", ".join(named) if named else "no findings"
+
+
+def summary_line(findings: Sequence[Finding], read: float, complete: bool, size: int) -> Line:
+    """How many findings there are, and how much of the model's bytes they rest on."""
+    if complete:
+        extent = f"everything was read ({numbers.size(size)})"
+    elif read >= 1:
+        extent = "everything was read, not everything was measured or could be judged"
+    else:
+        extent = f"{100 * read:.3g} % of {numbers.size(size)} was read"
+    return [(count_text(findings), "bold"), (f"; {extent}", "")]
