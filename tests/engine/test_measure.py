@@ -50,7 +50,7 @@ def test_chunks_of_hdf5_are_boxes(tmp_path: Path) -> None:
 
 
 def test_it_stops_when_told_to(tmp_path: Path) -> None:
-    values = np.ones((4, BLOCK), np.float32)
+    values = np.ones((16, BLOCK), np.float32)
     catalogue = open_catalogue(str(write_safetensors(tmp_path / "a.safetensors", {"w": values})))
     asked = iter([False, False, True])
     files = Files(catalogue.files)

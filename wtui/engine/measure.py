@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wtui.stats.channels import Channels
     from wtui.storage import Files
 
-__all__ = ["measure_channels"]
+__all__ = ["block_floats", "measure_channels"]
 
 
 def measure_channels(
@@ -44,13 +44,13 @@ def measure_channels(
         for block, data in plan.blocks(unit, buffer):
             if stopped():
                 return None
-            values = _floats(data, plan.dtype, plan.byteorder, left)
+            values = block_floats(data, plan.dtype, plan.byteorder, left)
             found.add(values, plan.box(block))
             left -= len(values)
     return found.finish()
 
 
-def _floats(data: NDArray[np.generic], dtype: str, byteorder: str, left: int) -> NDArray[np.floating]:
+def block_floats(data: NDArray[np.generic], dtype: str, byteorder: str, left: int) -> NDArray[np.floating]:
     """The values of a block, raw or decoded, as float32 where that holds them exactly, else float64."""
     import numpy as np
 
