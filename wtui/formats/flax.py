@@ -7,12 +7,11 @@ the step, are metadata.
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, Any
 
 from wtui.errors import FormatError
+from wtui.formats.jax_tree import assemble, group_of, trainable
 from wtui.formats.msgpack import PackedArray, Reader, Skipped
-from wtui.formats.names import tree_from_names
 from wtui.model import DTYPE_BITS, Catalogue, Extent, LayerNode, Notice, Part, TensorEntry
 from wtui.storage import file_ref
 
@@ -31,15 +30,6 @@ SNIFFED = 5000
 
 MAX_VALUES = 1000
 """Single values that are kept as metadata."""
-
-OPTIMIZER = ("opt_state", "opt_states", "optimizer", "optimizer_state", "opt")
-"""Collections of a train state that belong to its optimizer."""
-
-STATISTICS = ("batch_stats", "cache")
-"""Collections that are not trained."""
-
-_AUTOMATIC = re.compile(r"^([A-Z][A-Za-z0-9]*)_\d+$")
-"""Name of a module that got none: its class and a number."""
 
 
 def sniff(probe: Probe) -> bool:
@@ -87,11 +77,7 @@ def catalogue(probe: Probe) -> Catalogue:
     if not tensors:
         raise FormatError("holds no arrays", probe.path)
     root = LayerNode(os.path.basename(probe.path), "")
-    tensors = _unique(tensors, notices)
-    kept = [t for t in tensors if t.group != "optimizer"]
-    ordered = tree_from_names(kept, "/", root, keep_order=in_order)
-    ordered += _optimizer([t for t in tensors if t.group == "optimizer"], root, len(ordered), in_order)
-    _name_classes(root)
+    ordered = assemble(tensors, root, notices, keep_order=in_order)
     title = "Flax (MessagePack)"
     return Catalogue(probe.path, title, (file_ref(probe.file),), ordered, root, {"values": values}, notices)
 
@@ -126,12 +112,17 @@ def _entry(path: tuple[str, ...], leaf: Any) -> TensorEntry | None:
         problem = f"values of type {dtype} cannot be decoded"
     parts = tuple(Part(Extent(0, c.start, c.length)) for c in chunks if c.length)
     name = "/".join(path)
-    group = "optimizer" if path and path[0] in OPTIMIZER else "state" if path == ("step",) else "model"
-    trainable = False if path and path[0] in STATISTICS else None
     return TensorEntry(
-        name, "", path[-1] if path else name, shape, dtype, () if problem else parts,
-        trainable=trainable, group=group, problem=problem,
-    )  # fmt: skip
+        name,
+        "",
+        path[-1] if path else name,
+        shape,
+        dtype,
+        () if problem else parts,
+        trainable=trainable(path),
+        group=group_of(path),
+        problem=problem,
+    )
 
 
 def _chunked(leaf: dict[str, Any]) -> tuple[tuple[int, ...], list[PackedArray], str]:
@@ -149,36 +140,3 @@ def _items(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return [v for _, v in sorted(value.items(), key=lambda item: (len(item[0]), item[0]))]
     return value if isinstance(value, list) else [None]
-
-
-def _unique(tensors: list[TensorEntry], notices: list[Notice]) -> list[TensorEntry]:
-    """The tensors without those whose name came before (`a/b` of one map and of two)."""
-    seen: dict[str, TensorEntry] = {}
-    for tensor in tensors:
-        if tensor.name in seen:
-            notices.append(Notice(tensor.name, "stands in the file once more, which is not listed"))
-        seen.setdefault(tensor.name, tensor)
-    return list(seen.values())
-
-
-def _optimizer(tensors: list[TensorEntry], root: LayerNode, start: int, in_order: bool) -> list[TensorEntry]:
-    """Hang the optimizer's tensors below the root as its last children; their entries come in that order."""
-    if not tensors:
-        return []
-    below = LayerNode("", "")
-    ordered = tree_from_names(tensors, "/", below, keep_order=in_order)
-    for node in below.walk():
-        node.tensors = [start + i for i in node.tensors]
-    for node in below.children:
-        node.name = "optimizer"
-    root.children += below.children
-    root.tensors += below.tensors
-    return ordered
-
-
-def _name_classes(root: LayerNode) -> None:
-    """Take the classes of modules from the names that Flax gave them (`Conv_0`)."""
-    for node in root.walk():
-        match = _AUTOMATIC.match(node.name)
-        if match:
-            node.class_name = match[1]
