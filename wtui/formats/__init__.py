@@ -38,6 +38,10 @@ class Format(NamedTuple):
     module: str
     magic: bytes = b""
     suffixes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    """Names in a folder that make it worth asking first."""
+    takes_prefixes: bool = False
+    """Whether a path may be the beginning of the names of several files."""
 
     def reader(self) -> Reader:
         """The module, imported now."""
@@ -58,8 +62,8 @@ FORMATS: tuple[Format, ...] = (
     Format("torch-sharded", "torch_sharded", b"{", (".json",)),
     Format("pickle", "pickled", b"\x80", (".pkl", ".pickle", ".p", ".pdparams", ".pdopt")),
     Format("gguf", "gguf", b"GGUF", (".gguf",)),
-    Format("saved-model", "saved_model", b"\x08\x01\x12", (".pb",)),
-    Format("tf-checkpoint", "tf_checkpoint", b"", (".index", ".meta")),
+    Format("saved-model", "saved_model", b"\x08\x01\x12", (".pb",), ("saved_model.pb",)),
+    Format("tf-checkpoint", "tf_checkpoint", b"", (".index", ".meta"), ("checkpoint",), takes_prefixes=True),
     Format("tf-graph", "tf_graph", b"\x0a", (".pb",)),
     Format("tflite", "tflite", b"", (".tflite", ".lite")),
     Format("onnx", "onnx", b"\x08", (".onnx",)),
@@ -76,6 +80,8 @@ def open_catalogue(path: str, format: str | None = None) -> Catalogue:
     `format` names a reader of FORMATS and skips sniffing.
     """
     probe = Probe(path)
+    collecting = gc.isenabled()
+    gc.disable()  # a catalogue is many small tuples without cycles: collecting while it grows doubles the time
     try:
         return _chosen(probe, format).reader().catalogue(probe)
     except WtuiError:
@@ -87,11 +93,15 @@ def open_catalogue(path: str, format: str | None = None) -> Catalogue:
         raise FormatError(f"is damaged, or not what it seems ({detail[:200]})", path) from error
     finally:
         probe.close()
+        if collecting:
+            gc.enable()
 
 
 def sniff(path: str) -> str:
     """The name in FORMATS of what `path` holds, by its first bytes; FormatError or StorageError if it is no model."""
     probe = Probe(path)
+    collecting = gc.isenabled()
+    gc.disable()  # a catalogue is many small tuples without cycles: collecting while it grows doubles the time
     try:
         return _chosen(probe, None).name
     except WtuiError:
@@ -100,6 +110,8 @@ def sniff(path: str) -> str:
         raise FormatError(f"is damaged, or not what it seems ({type(error).__name__})", path) from error
     finally:
         probe.close()
+        if collecting:
+            gc.enable()
 
 
 def _chosen(probe: Probe, format: str | None) -> Format:
@@ -118,7 +130,9 @@ def _chosen(probe: Probe, format: str | None) -> Format:
 def _likelihood(format: Format, probe: Probe) -> int:
     """How early to ask a reader; equal ones keep the registry's order."""
     magic = bool(format.magic) and probe.head.startswith(format.magic)
-    return 2 * magic + (probe.suffix in format.suffixes)
+    named = not probe.names.isdisjoint(format.names)
+    prefix = format.takes_prefixes and not probe.is_file and not probe.is_folder
+    return 2 * (magic or named or prefix) + (probe.suffix in format.suffixes)
 
 
 def _unknown(probe: Probe) -> tuple[str, str, str]:

@@ -34,6 +34,9 @@ MAX_SHARDS = 100_000
 MAX_RANK = 254
 """Axes of a tensor: TensorFlow's own limit."""
 
+INTEGERS = ("int", "uint", "bool")
+"""Dtypes of counters, which are single integers."""
+
 MAX_STRING = 64 << 20
 """Bytes of a string that is read: an object graph has about 100 bytes a variable."""
 
@@ -102,18 +105,32 @@ class Bundle:
                 end, owner = offset + size, name
         return found
 
-    def tensor(self, key: str, name: str) -> TensorEntry:
-        """The tensor stored under `key` as an entry called `name`, whose role is the last part of the name."""
+    def tensor(
+        self, key: str, name: str, role: str = "", group: str = "model", trainable: bool | None = None
+    ) -> TensorEntry:
+        """The tensor stored under `key` as an entry called `name`; what is no weight of a model is its state."""
         entry = self.tensors[key]
         dtype = dtype_name(entry.dtype)
-        role = name.rpartition("/")[2]
-        made = TensorEntry(name, "", role, entry.shape, dtype, (), byteorder=self.byteorder)
         problem = _opaque(entry, dtype)
-        try:
-            parts = () if problem else self._parts(key, entry, DTYPE_BITS.get(dtype, 8))
-        except FormatError as error:
-            return made._replace(problem=error.what)
-        return made._replace(parts=parts, problem=problem, group="state" if dtype in OPAQUE else "model")
+        parts: tuple[Part, ...] = ()
+        if not problem:
+            try:
+                parts = self._parts(key, entry, DTYPE_BITS.get(dtype, 8))
+            except FormatError as error:
+                problem = error.what
+        counter = not entry.shape and dtype.startswith(INTEGERS)
+        return TensorEntry(
+            name,
+            name.rpartition("/")[0],
+            role or name.rpartition("/")[2],
+            entry.shape,
+            dtype,
+            parts,
+            byteorder=self.byteorder,
+            trainable=trainable,
+            group="state" if group == "model" and (counter or dtype in OPAQUE) else group,
+            problem=problem,
+        )
 
     def _parts(self, name: str, entry: BundleEntry, bits: int) -> tuple[Part, ...]:
         if not entry.slices:
@@ -170,13 +187,14 @@ def read_bundle(source: Source, prefix: str) -> Bundle:
         raise FormatError("is a table, but not the index of a TensorFlow checkpoint", source.name)
     shards, big_endian = _header(first[1], source.name)
     bundle = Bundle(prefix, shards, big_endian, {})
+    shapes: dict[bytes, tuple[int, ...]] = {}
     for key, value in table:
         if len(bundle.tensors) + len(bundle.pieces) >= MAX_TENSORS:
             raise FormatError(f"names more than {MAX_TENSORS:,} tensors", source.name)
         try:
-            entry = _entry(value)
-        except WtuiError as error:
-            raise FormatError(f"its entry {key[:80]!r} is damaged", source.name, error.hint) from error
+            entry = _entry(value, shapes)
+        except (IndexError, ValueError, WtuiError) as error:
+            raise FormatError(f"its entry {key[:80]!r} is damaged", source.name, str(error)) from error
         if key.startswith(b"\x00"):
             bundle.pieces[key] = entry
         else:
@@ -208,35 +226,44 @@ V1_TO_V2 = (
 """What turns a checkpoint of the first version into one of the second, where TensorFlow is installed."""
 
 
-def _entry(data: bytes) -> BundleEntry:
-    """A BundleEntryProto; what is absent is 0."""
-    dtype = shard = offset = size = crc = 0
+def _entry(data: bytes, shapes: dict[bytes, tuple[int, ...]]) -> BundleEntry:
+    """A BundleEntryProto; what is absent is 0. `shapes` are those that were met before.
+
+    Read without detours: an index has as many of these as tensors.
+    """
+    found = [0] * 8
     shape: tuple[int, ...] = ()
-    slices: list[Box] = []
-    for number, wire, value, start, stop in message(data):
-        if number == 1:
-            dtype = value
-        elif number == 2 and wire == LEN:
-            shape = _shape(data, start, stop)
-        elif number == 3:
-            shard = value
-        elif number == 4:
-            offset = signed(value)
-        elif number == 5:
-            size = signed(value)
-        elif number == 6 and wire == FIXED32:
-            crc = value
-        elif number == 7 and wire == LEN:
-            slices.append(parse_slice(data[start:stop]))
-    if shard > MAX_SHARDS or offset < 0 or size < 0:
-        raise FormatError("its place is impossible")
-    return BundleEntry(dtype, shape, shard, offset, size, crc, tuple(slices))
+    slices: tuple[Box, ...] = ()
+    at = 0
+    while at < len(data):
+        key, at = varint(data, at)
+        number, wire = key >> 3, key & 7
+        if wire == FIXED32:
+            value, at = int.from_bytes(data[at : at + 4], "little"), at + 4
+        else:
+            value, at = varint(data, at)
+        if wire == LEN:
+            body = data[at : at + value]
+            at += value
+            if number == 2:
+                known = shapes.get(body)
+                shape = shapes[body] = _shape(body) if known is None else known
+            elif number == 7:
+                slices += (parse_slice(body),)
+        elif number < len(found):
+            found[number] = value
+    if at > len(data):
+        raise ValueError("a field leads out of it")
+    _, dtype, _, shard, offset, size, crc32c, _ = found
+    if shard > MAX_SHARDS or max(offset, size) >> 63:
+        raise ValueError("its place is impossible")
+    return BundleEntry(dtype, shape, shard, offset, size, crc32c, slices)
 
 
-def _shape(data: bytes, start: int, stop: int) -> tuple[int, ...]:
+def _shape(data: bytes) -> tuple[int, ...]:
     """A TensorShapeProto."""
     dims: list[int] = []
-    for field in message(data, start, stop):
+    for field in message(data):
         if field.number == 2 and field.wire == LEN:
             size = next((f.value for f in message(data, field.start, field.stop) if f.number == 1), 0)
             dims.append(signed(size))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from wtui.formats.names import natural_key
-from wtui.formats.tf.naming import Named, name_model, name_optimizers, unique
+from wtui.formats.tf.naming import STATE, Named, name_model, name_optimizers, unique
 from wtui.formats.tf.slots import OPTIMIZER, owners_of_slots, slot_role
 from wtui.formats.tf.survey import VARIABLE_VALUE
 from wtui.formats.tf.tree import Branch
@@ -29,8 +29,6 @@ OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 VALUE_SUFFIX = f"/.ATTRIBUTES/{VARIABLE_VALUE}"
 CONFIGS = "/.ATTRIBUTES/OBJECT_CONFIG_JSON"
 """Texts that Keras 2 wrote beside its layers for a while."""
-
-INTEGERS = ("int", "uint", "bool")
 
 NAMED_KEYS = 5
 """Missing keys that a notice names."""
@@ -54,7 +52,7 @@ def by_objects(bundle: Bundle, survey: Survey) -> Listing:
     rest = [key for key in bundle.tensors if key not in used and key != OBJECT_GRAPH and not key.endswith(CONFIGS)]
     taken = [t.name for t in (*tensors, *(t for b in branches for t in b.tensors))]
     names = unique([*taken, *(_readable(key) for key in rest)])[len(taken) :]
-    tensors += [_state(bundle.tensor(key, name)) for key, name in zip(rest, names, strict=True)]
+    tensors += [_other(bundle, key, name) for key, name in zip(rest, names, strict=True)]
     return Listing(tensors, branches, missing_notices(missing))
 
 
@@ -64,15 +62,16 @@ def by_names(bundle: Bundle, order: Sequence[str] = (), trained: frozenset[str] 
     keys = [key for key in bundle.tensors if key != OBJECT_GRAPH]
     owners = owners_of_slots({key: bundle.tensors[key].shape for key in keys})
     rank = {name: i for i, name in enumerate(order)}
-    keys.sort(key=lambda key: (rank.get(key, len(rank)), natural_key(key) if key not in rank else ()))
+    if rank:
+        keys.sort(key=lambda key: (rank.get(key, len(rank)), natural_key(key) if key not in rank else ()))
     tensors: list[TensorEntry] = []
     slots: list[TensorEntry] = []
     for key in keys:
         if key in owners:
-            slots.append(bundle.tensor(key, f"{OPTIMIZER}/{key}")._replace(role=slot_role(key), group=OPTIMIZER))
+            slots.append(bundle.tensor(key, f"{OPTIMIZER}/{key}", slot_role(key), OPTIMIZER))
         else:
             trainable = key in trained if trained is not None and key in rank else None
-            tensors.append(_state(bundle.tensor(key, _readable(key)))._replace(trainable=trainable))
+            tensors.append(_other(bundle, key, _readable(key), trainable))
     return Listing(tensors, [Branch(OPTIMIZER, "", slots)] if slots else [], [])
 
 
@@ -83,18 +82,14 @@ def entries_of(bundle: Bundle, variables: Sequence[Named], missing: list[str]) -
         if named.key not in bundle.tensors:
             missing.append(named.name)
             continue
-        entry = bundle.tensor(named.key, named.name)
-        group = entry.group if named.group == "model" else named.group
-        entry = entry._replace(role=named.role, group=group, trainable=named.trainable)
-        found.append(_state(entry))
+        found.append(bundle.tensor(named.key, named.name, named.role, named.group, named.trainable))
     return found
 
 
-def _state(entry: TensorEntry) -> TensorEntry:
-    """Counters are no weights: a single integer, or whatever is called as one."""
-    counter = not entry.shape and entry.dtype.startswith(INTEGERS)
-    table = entry.name.endswith(("table-keys", "table-values")) or entry.name in ("global_step", "save_counter")
-    return entry._replace(group="state") if entry.group == "model" and (counter or table) else entry
+def _other(bundle: Bundle, key: str, name: str, trainable: bool | None = None) -> TensorEntry:
+    """A tensor without an object: what tables hold, and counters, are no weights."""
+    state = name in STATE or key.endswith(("/.ATTRIBUTES/table-keys", "/.ATTRIBUTES/table-values"))
+    return bundle.tensor(key, name, group="state" if state else "model", trainable=trainable)
 
 
 def _readable(key: str) -> str:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from wtui.formats.tf.slots import OPTIMIZER, SUFFIXES, slot_role
 from wtui.formats.tf.survey import VARIABLE_VALUE, Place, Survey
 
-__all__ = ["Named", "NamedOptimizer", "name_model", "name_optimizers", "unique"]
+__all__ = ["METRIC", "NEVER_TRAINED", "STATE", "Named", "NamedOptimizer", "name_model", "name_optimizers", "unique"]
 
 NEVER_TRAINED = frozenset({"moving_mean", "moving_variance", "vector_u", "seed_generator_state"})
 """Names that no class of Keras gives to something it trains."""

@@ -42,7 +42,7 @@ def hang_on(
     for node in root.walk():
         for tensor in held.get(id(node), ()):
             node.tensors.append(len(ordered))
-            ordered.append(tensor._replace(layer=node.path))
+            ordered.append(tensor if tensor.layer == node.path else tensor._replace(layer=node.path))
     _branch_out(root, ordered, branches)
     return ordered
 
@@ -76,4 +76,4 @@ def _branch_out(root: LayerNode, ordered: list[TensorEntry], branches: Iterable[
         node.class_name = branch.class_name
         for tensor in branch.tensors:
             node.tensors.append(len(ordered))
-            ordered.append(tensor._replace(layer=branch.path))
+            ordered.append(tensor if tensor.layer == branch.path else tensor._replace(layer=branch.path))

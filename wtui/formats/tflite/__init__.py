@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.formats.boxes import cut
 from wtui.formats.tf.naming import unique
+from wtui.formats.tf.roles import scope_of
 from wtui.formats.tf.tree import Branch, grow, hang_on
 from wtui.formats.tflite.operators import FORWARDING, GUESSES, ROLES
 from wtui.formats.tflite.schema import LiteModel, Quantization, Subgraph, Tensor, read_model
@@ -151,7 +152,7 @@ def _scopes(graph: Subgraph) -> dict[int, str]:
 
 def _scope(name: str) -> str:
     """The layer in a tensor's name; of several operations that were made into one (`a/b;c/d`) that of the first."""
-    scope = name.partition(";")[0].rpartition("/")[0]
+    scope = scope_of(name.partition(";")[0]).rpartition("/")[0]
     return scope if scope.count("/") < MAX_DEPTH else ""
 
 
