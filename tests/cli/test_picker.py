@@ -67,6 +67,24 @@ def test_candidates_are_models_by_content(folder: Path) -> None:
     assert find_models(str(folder / "missing")) == []
 
 
+@pytest.mark.parametrize(
+    ("files", "listed"),
+    [
+        (["m_00000.weights.h5", "m_00001.weights.h5", "m.weights.json"], ["m.weights.json"]),
+        (["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"], ["m-00001-of-00002.gguf"]),
+        (["m-1.index", "m-1.data-00000-of-00001", "m-1.meta", "m-2.index", "checkpoint"], ["m-1.index", "m-2.index"]),
+        (["checkpoint", "alone.keras"], ["alone.keras", "checkpoint"]),
+    ],
+)
+def test_parts_of_a_model_are_no_candidates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[str], listed: list[str]
+) -> None:
+    monkeypatch.setattr("wtui.formats.candidates.sniff", lambda path: "anything")
+    for name in files:
+        (tmp_path / name).write_bytes(b"")
+    assert names(find_models(str(tmp_path)), tmp_path) == listed
+
+
 def test_a_folder_that_is_a_model_offers_no_choice(folder: Path) -> None:
     assert models_inside(str(folder / "hub")) == []
     assert models_inside(str(folder / "old.keras")) == []

@@ -64,7 +64,8 @@ def demo(screen: Screen) -> int:
 
 def has_terminal() -> bool:
     """Whether somebody can see a screen and press keys."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    streams = (sys.stdin, sys.stdout, sys.stderr)  # Textual reads keys from the first and draws on the last
+    return all(stream.isatty() for stream in streams) and os.environ.get("TERM") != "dumb"
 
 
 def _choose(folder: str, found: Sequence[Candidate], notes: Mapping[str, str], screen: Screen) -> int:

@@ -21,11 +21,15 @@ MAX_LOOKS = 1000
 MAX_FOLDERS = 200
 """Folders below the given one that are looked into."""
 
-_SHARDS = (
+_PARTS = (
     (re.compile(r"-\d{5}-of-\d{5}\.\w+$"), ".index.json"),
     (re.compile(r"_\d{5}\.weights\.h5$"), ".weights.json"),
+    (re.compile(r"\.data-\d{5}-of-\d{5}$|\.meta$|^checkpoint$"), ".index"),
 )
-"""Names of files that are a part of a model, and how the file ends that says so."""
+"""Names of files that are a part of a model, and how the name of the file ends that stands for the whole."""
+
+_LATER = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.\w+$")
+"""Names of shards behind the first, which stands for all where there is no index."""
 
 
 class Candidate(NamedTuple):
@@ -60,10 +64,10 @@ def models_inside(path: str) -> list[Candidate]:
 def _in_folder(folder: str, depth: int, budget: list[int]) -> list[Candidate]:
     """Models of one folder and below; `budget` counts down the looks and folders that are left."""
     files, folders = _entries(folder)
-    ends = tuple(end for _, end in _SHARDS if any(name.endswith(end) for name in files))
+    parts = [part for part, end in _PARTS if any(name.endswith(end) for name in files)]
     found: list[Candidate] = []
     for name in sorted(files, key=lambda n: (not n.lower().endswith(_suffixes()), n)):
-        if any(end in ends and shard.search(name) for shard, end in _SHARDS) or budget[0] <= 0:
+        if _LATER.search(name) or any(part.search(name) for part in parts) or budget[0] <= 0:
             continue
         budget[0] -= 1
         found += _look(os.path.join(folder, name), files[name])

@@ -19,6 +19,9 @@ GAP = 2
 NAME_MIN = 18
 """Columns that the first column keeps, however narrow the terminal."""
 
+NAME_MAX = 80
+"""Columns of the first column in a pipe: a longer name moves the rest of its own row, not that of all."""
+
 
 class Column(NamedTuple):
     """A column of a table."""
@@ -45,6 +48,9 @@ def aligned(columns: Sequence[Column], rows: Sequence[Row], width: int | None = 
     shown: Sequence[int] = range(len(columns))
     if width is not None:
         shown, widths = _fitted(columns, widths, width)
+        rows = [Row([cut_beginning(row.cells[0], widths[0]), *row.cells[1:]], row.style) for row in rows]
+    else:
+        widths[0] = min(widths[0], NAME_MAX)
     titles = Row([c.title for c in columns], "dim")
     return [_line(columns, row, shown, widths) for row in (titles, *rows)]
 
@@ -68,7 +74,7 @@ def _fitted(columns: Sequence[Column], wanted: Sequence[int], width: int) -> tup
 def _line(columns: Sequence[Column], row: Row, shown: Sequence[int], widths: Sequence[int]) -> Line:
     text = ""
     for i in shown:
-        cell = cut_beginning(row.cells[i], widths[i]) if i == 0 else clip(row.cells[i], widths[i])
+        cell = clip(row.cells[i], widths[i]) if i else row.cells[i]
         blanks = " " * (widths[i] - text_width(cell))
         text += (" " * GAP if i else "") + (blanks + cell if columns[i].right else cell + blanks)
     return [(text.rstrip(), row.style)]
