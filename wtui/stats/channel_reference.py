@@ -34,7 +34,8 @@ def by_channel(values: NDArray[np.floating], start: int, inner: int, sums: NDArr
     floats = values.astype(np.float64)
     finite = np.where(np.isfinite(floats), np.abs(floats), 0.0)
     sums[0] += np.bincount(channel, finite, n)
-    sums[1] += np.bincount(channel, finite * finite, n)
+    with np.errstate(over="ignore"):
+        sums[1] += np.bincount(channel, finite * finite, n)
     np.maximum.at(sums[2], channel, finite)
     sums[3] += np.bincount(channel, floats != 0, n)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import hypot
 from typing import TYPE_CHECKING
 
 from wtui.insight.case import Case, Rule, finding
+from wtui.stats.row import QUANTILES
 
 if TYPE_CHECKING:
     from wtui.insight.chart import Subject
@@ -16,6 +18,12 @@ __all__ = ["RULES"]
 
 FLOAT16_MAX = 65504.0
 """The largest number of float16."""
+
+AT_5, AT_95 = QUANTILES.index(0.05), QUANTILES.index(0.95)
+"""Places of two quantiles in a row."""
+
+NORMAL_95 = 1.6449
+"""The 95 % quantile of a standard normal."""
 
 MAX_GAIN = 100.0
 """rms x sqrt(fan_in) of a kernel from which each layer multiplies its input a hundredfold; initialisers give about 1,
@@ -73,15 +81,17 @@ def infinite(case: Case) -> Iterator[Finding]:
 def exploded(case: Case) -> Iterator[Finding]:
     """Kernels that amplify without bounds, and huge weights."""
     for subject, row in case.known("kernel", "embedding", "bias", "scale", "shift"):
-        largest = _largest(row)
-        gain = case.chart.gain(subject, row.rms) if subject.part == "kernel" else 0.0
+        if "float" not in subject.tensor.dtype or not row.finite:
+            continue
+        largest, typical = _largest(row), _typical(row)
+        gain = case.chart.gain(subject, typical) if subject.part == "kernel" else 0.0
         if not (gain > MAX_GAIN or largest > HUGE):
             continue
         severity: Severity = "error" if gain > HOPELESS_GAIN or largest > HUGE else "warning"
         text = f"the largest weight is {largest:.4g}"
         if gain > MAX_GAIN:
-            text = f"it multiplies its input about {gain:,.0f} times (rms {row.rms:.4g} x √fan_in); {text}"
-        numbers = {"gain": gain, "rms": row.rms, "largest": largest}
+            text = f"it multiplies its input about {gain:,.0f} times (typical weight {typical:.4g} x √fan_in); {text}"
+        numbers = {"gain": gain, "typical": typical, "largest": largest}
         advice = "training has diverged, or the tensor is not what its name says"
         yield finding(severity, "exploded", subject, text, numbers, advice)
 
@@ -128,6 +138,15 @@ def denormal(case: Case) -> Iterator[Finding]:
             yield finding(severity, "denormal", subject, text, {"denormal": count, "count": row.seen}, advice)
 
 
+def _typical(row: SummaryRow) -> float:
+    """The root mean square that a normal distribution with the same 5 % and 95 % quantiles would have.
+
+    One stray value does not show in it.
+    """
+    low, high = row.quantiles[AT_5], row.quantiles[AT_95]
+    return hypot((high - low) / (2 * NORMAL_95), (high + low) / 2)
+
+
 def _largest(row: SummaryRow) -> float:
     return max(abs(float(row.min)), abs(float(row.max))) if row.finite else 0.0
 
@@ -137,8 +156,8 @@ RULES = (
     Rule("inf", "error", "infinite values", "a single one: it becomes NaN in the next sum", infinite),
     Rule(
         "exploded", "error", "kernels that amplify without bounds, huge weights",
-        f"rms x √fan_in above {MAX_GAIN:g} is a warning, above {HOPELESS_GAIN:g} or |w| above {HUGE:g} an error; "
-        "initialisers give about 1", exploded,
+        f"typical weight x √fan_in above {MAX_GAIN:g} is a warning, above {HOPELESS_GAIN:g} or |w| above {HUGE:g} an "
+        "error; initialisers give about 1", exploded,
     ),
     Rule(
         "stray-value", "warning", "a value out of all proportion",
