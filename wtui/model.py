@@ -71,6 +71,9 @@ class FileRef(NamedTuple):
     mtime_ns: int = 0
     inode: int = 0
     member: Member | None = None
+    array: str = ""
+    """What `wtui.storage.arrays` has to know to read an array through a library; the path is then that of a file
+    which changes with it."""
 
 
 class Extent(NamedTuple):

@@ -62,9 +62,14 @@ def open_ref(ref: FileRef) -> Source:
     source = FileSource(ref.path)
     status = source.status
     changed = (status.st_mtime_ns, status.st_ino) != (ref.mtime_ns, ref.inode) and ref.mtime_ns
-    if changed or (ref.member is None and source.size != ref.size):
+    if changed or (ref.member is None and not ref.array and source.size != ref.size):
         source.close()
         raise StorageError("has changed since it was opened", ref.path, "open it again")
+    if ref.array:
+        from wtui.storage.arrays import ArraySource
+
+        source.close()
+        return ArraySource(ref)
     if ref.member is None:
         return source
     from wtui.storage.inflate import InflatedSource
