@@ -70,6 +70,8 @@ FORMATS: tuple[Format, ...] = (
     Format("npy", "npy", b"\x93NUMPY", (".npy",)),
     Format("npz", "npz", b"PK\3\4", (".npz",)),
     Format("flax", "flax", b"", (".msgpack", ".flax")),
+    Format("orbax", "orbax"),
+    Format("zarr", "zarr", b"", (".zarr",)),
 )
 """Sorted: where two readers would take the same content, the one that understands more comes first."""
 
