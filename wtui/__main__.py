@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from typing import TYPE_CHECKING
 
 from wtui.cli import COMMANDS
-from wtui.cli.browse import browse, has_terminal
-from wtui.cli.status import Exit, guarded
-from wtui.errors import UsageError
+from wtui.cli.browse import browse
+from wtui.cli.status import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,34 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-OPENING = 1.0
-"""Seconds to wait for a file to be opened before the browser shows that it is being opened."""
-
 
 class Browser:
     """The Textual browser, as a `wtui.cli.browse.Screen`."""
 
     def show(self, path: str, format: str | None) -> int:
         """Browse one model. The file is opened while Textual is imported; one that cannot be ends it with an error."""
-        gc.disable()  # until the first frame: importing and building makes much, and nothing of it is garbage
-        from wtui.tui.jobs import Opening
+        from wtui.tui.launch import browse_path
 
-        opening = Opening(path, format)
-        if not has_terminal():
-            opening.wait()
-            raise opening.error or UsageError(
-                "there is no terminal to browse in", path, "wtui ls PATH, wtui stats PATH"
-            )
-        from wtui.tui.app import WtuiApp
-
-        opening.wait(OPENING)
-        if opening.error is not None:
-            raise opening.error
-        app = WtuiApp(opening)
-        app.run()
-        if opening.error is not None:
-            raise opening.error
-        return Exit.FAILED if app.return_code else Exit.DONE
+        return browse_path(path, format)
 
     def pick(self, folder: str, candidates: Sequence[Candidate], notes: Mapping[str, str]) -> str | None:
         """Let the user choose a model."""

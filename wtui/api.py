@@ -48,7 +48,7 @@ def open(
 
 def browse(path: str | os.PathLike[str], *, format: str | None = None) -> None:
     """Open the browser on a model in this terminal; returns when the user leaves it."""
-    from wtui.tui.app import browse_path
+    from wtui.tui.launch import browse_path
 
     browse_path(os.fspath(path), format)
 

@@ -205,6 +205,7 @@ def fc1_in_the_browser() -> None:
 
 def run() -> None:
     """Measure everything that a person would notice."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its bytecode
     models.vgg16(), models.vgg16(".h5"), models.ten_thousand(), models.thirty_two()
     for measure in (
         first_frames,

@@ -263,3 +263,54 @@ def test_names_from_the_file_are_never_interpreted(tmp_path: Path) -> None:
         assert "[red]b" in b.text
 
     drive(path, test, 200, 50)
+
+
+def test_values_scroll_and_jump_to_nan(blocks: Path) -> None:
+    async def test(b: Browser) -> None:
+        await b.scanned()
+        b.select("blocks.3.attn.q_proj.weight")
+        await b.until("first at [2, 5]")
+        await b.press("v")
+        await b.until("NaN")
+        await b.until("[0:8, 0:8]")
+        await b.press("1")
+        row = b.screen.results.rows[b.screen.subject]
+        await b.until(numbers.value(float(row.min), 5))
+        await b.press("x", "escape")
+        await b.until("Layers")
+
+    drive(blocks, test)
+
+
+def test_pictures_of_a_convolution() -> None:
+    async def test(b: Browser) -> None:
+        await b.scanned()
+        b.select("conv2/kernel")
+        await b.press("p")
+        await b.until("72 × 16 values")
+        await b.press("m")
+        await b.until("mean |w| of each cell")
+        await b.press("tab")
+        await b.until("input channel 0 of 8")
+        await b.press("right")
+        await b.until("input channel 1 of 8")
+        await b.press("tab")
+        await b.until("16 channels")
+        await b.press("escape")
+        await b.until("Layers")
+
+    drive(DEMO / "healthy.keras", test)
+
+
+def test_block_grid_moves_and_goes_to_the_tensor(blocks: Path) -> None:
+    async def test(b: Browser) -> None:
+        await b.scanned()
+        await b.press("b")
+        await b.until("12 blocks of blocks")
+        await b.press("right", "right", "right")
+        await b.until("blocks.3.attn.q_proj.weight")
+        assert "✗" in b.text or "◉" in b.text
+        await b.press("enter")
+        assert b.screen.outline.catalogue.tensors[b.screen.subject].name == "blocks.3.attn.q_proj.weight"
+
+    drive(blocks, test)

@@ -103,7 +103,7 @@ def test_after_forgetting_everything_is_sent_again() -> None:
 
 def test_blanks_on_a_cleared_screen_cost_nothing() -> None:
     cells = Cells(WIDTH, HEIGHT)
-    assert cells.update("\x1b[?1049h\x1b[1;1H" + " " * WIDTH) == "\x1b[?1049h"
+    assert cells.update("\x1b[?1049h\x1b[1;1H" + " " * WIDTH) == "\x1b[?1049h\x1b[2J"
 
 
 def test_text_outside_the_screen_is_dropped() -> None:

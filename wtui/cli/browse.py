@@ -6,18 +6,18 @@ The screen itself is handed in, since the command line does not know the browser
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Protocol
 
 from wtui.cli.status import Exit
 from wtui.errors import UsageError, WtuiError
+from wtui.render.terminal import has_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wtui.formats.candidates import Candidate
 
-__all__ = ["Screen", "browse", "demo", "has_terminal"]
+__all__ = ["Screen", "browse", "demo"]
 
 
 class Screen(Protocol):
@@ -60,12 +60,6 @@ def demo(screen: Screen) -> int:
 
     found = sorted(find_models(folder()), key=lambda c: c.path)
     return _choose(folder(), found, {c.path: _note(c.path) for c in found}, screen)
-
-
-def has_terminal() -> bool:
-    """Whether somebody can see a screen and press keys."""
-    streams = (sys.stdin, sys.stdout, sys.stderr)  # Textual reads keys from the first and draws on the last
-    return all(stream.isatty() for stream in streams) and os.environ.get("TERM") != "dumb"
 
 
 def _choose(folder: str, found: Sequence[Candidate], notes: Mapping[str, str], screen: Screen) -> int:

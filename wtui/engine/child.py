@@ -15,7 +15,7 @@ from threading import Thread
 from typing import Any, BinaryIO
 
 from wtui.engine.client import HEADER
-from wtui.engine.protocol import AskHistogram, AskValues, GoneWrong, Look, Open, Opened, Stop
+from wtui.engine.protocol import AskHistogram, AskPicture, AskValues, GoneWrong, Look, Open, Opened, Stop
 from wtui.errors import WtuiError
 
 __all__ = ["main"]
@@ -76,7 +76,7 @@ def _waiting(questions: SimpleQueue[Any]) -> list[Any]:
             break
         if isinstance(question, Stop):
             return [question]
-        if isinstance(question, Look | AskHistogram | AskValues):
+        if isinstance(question, Look | AskHistogram | AskPicture | AskValues):
             latest[type(question)] = question
     return list(latest.values())
 

@@ -27,7 +27,7 @@ Answer = Callable[[Any], None]
 class ScanClient:
     """One scan process. Answers are kept until somebody listens, then handed over in a thread of the client's own."""
 
-    def __init__(self, path: str, format: str | None = None) -> None:
+    def __init__(self, path: str, format: str | None = None, *, start: bool = True) -> None:
         """Start the process and let it open `path`; returns at once."""
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = Lock()
@@ -35,7 +35,8 @@ class ScanClient:
         self._unheard: list[Any] = []
         self._on_answer: Answer | None = None
         self._closing = False
-        Thread(target=self._run, args=(Open(path, format),), name="wtui-scan", daemon=True).start()
+        if start:
+            Thread(target=self._run, args=(Open(path, format),), name="wtui-scan", daemon=True).start()
 
     def listen(self, on_answer: Answer) -> None:
         """Hand over every answer from now on, those that came until now first."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AskHistogram",
+    "AskPicture",
     "AskValues",
     "Distribution",
     "Failed",
@@ -23,6 +24,7 @@ __all__ = [
     "Look",
     "Open",
     "Opened",
+    "Picture",
     "Progress",
     "Sampled",
     "Scanned",
@@ -63,6 +65,16 @@ class AskValues(NamedTuple):
     tensor: int
     start: tuple[int, ...]
     stop: tuple[int, ...]
+
+
+class AskPicture(NamedTuple):
+    """Reduce a tensor to a picture: `matrix` (axes before `axis` are rows), or `channels` (norms along `axis`)."""
+
+    tensor: int
+    kind: str
+    axis: int
+    rows: int
+    columns: int
 
 
 class Stop(NamedTuple):
@@ -119,6 +131,20 @@ class Distribution(NamedTuple):
     """Values counted, inside and outside the bins."""
     total: int
     """Values there are; more than seen: a sample, or a layer that is not scanned whole."""
+
+
+class Picture(NamedTuple):
+    """Cells of a matrix in C order, or norms of channels in one row; or why there are none."""
+
+    asked: AskPicture
+    shape: tuple[int, int]
+    """Cells."""
+    size: tuple[int, int]
+    """Values, rows and columns, that the cells stand for."""
+    mean: tuple[float, ...] = ()
+    abs_mean: tuple[float, ...] = ()
+    abs_max: tuple[float, ...] = ()
+    problem: str = ""
 
 
 class Values(NamedTuple):

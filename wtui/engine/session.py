@@ -9,17 +9,21 @@ from __future__ import annotations
 import time
 from collections import deque
 from math import nan
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from wtui.engine.fold import LayerFolds
+from wtui.engine.pictures import Painter
 from wtui.engine.protocol import (
     AskHistogram,
+    AskPicture,
     AskValues,
     Distribution,
     Failed,
     Finished,
     LayerSummary,
     Look,
+    Picture,
     Progress,
     Sampled,
     Scanned,
@@ -39,8 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Question", "Session"]
 
-Question = Look | AskHistogram | AskValues
-Answer = Scanned | Failed | Sampled | LayerSummary | Distribution | Progress | Finished | Values
+Question = Look | AskHistogram | AskPicture | AskValues
+Answer = Scanned | Failed | Sampled | LayerSummary | Distribution | Progress | Finished | Picture | Values
 
 GATHER = 0.05
 """Seconds over which finished tensors are gathered into one answer."""
@@ -64,6 +68,8 @@ class Session:
         self._store = SummaryStore()
         self._folds = LayerFolds(catalogue, self._store)
         self._rows: dict[int, SummaryRow] = {}
+        self._pictures: SimpleQueue[Picture] = SimpleQueue()
+        self._painter = Painter(catalogue, self._files, self._painted)
         self._samples: dict[int, Summary] = {}
         readable = [i for i, t in enumerate(catalogue.tensors) if not t.problem and t.alias_of is None]
         readable.sort(key=lambda i: catalogue.tensors[i].group != "model")
@@ -76,6 +82,7 @@ class Session:
                 self._aliases.setdefault(self._owner(i), []).append(i)
         self._looking: Look | None = None
         self._asked: AskHistogram | None = None
+        self._refined: AskHistogram | None = None
         self._pending: list[Answer] = []
         self._started = time.perf_counter()
         self._steps: deque[tuple[float, int]] = deque([(self._started, 0)])
@@ -90,6 +97,7 @@ class Session:
 
     def close(self) -> None:
         """Stop scanning and close the files."""
+        self._painter.stop()
         self._scanner.stop()
         self._files.close()
 
@@ -101,8 +109,15 @@ class Session:
         elif isinstance(question, AskHistogram):
             self._asked = question
             self._answer_histogram()
+        elif isinstance(question, AskPicture):
+            self._painter.ask(question)
         else:
             self._pending.append(self._values(question))
+
+    def _painted(self, picture: Picture) -> None:
+        """Take a picture from the painter's thread."""
+        self._pictures.put(picture)
+        self.wake()
 
     def _values(self, question: AskValues) -> Values:
         """The values of a box, read now."""
@@ -132,6 +147,8 @@ class Session:
         if rows:
             self._pending.append(Scanned(tuple(rows)))
         self._follow_up(set(done))
+        while not self._pictures.empty():
+            self._pending.append(self._pictures.get())
         answers, self._pending = self._pending, []
         return answers
 
@@ -144,7 +161,8 @@ class Session:
             self._pending.append(Failed(tensor, outcome.problem))
             return
         self._folds.add(tensor, summary)
-        self._rows[tensor] = summary.row()
+        if tensor not in self._rows:  # a second pass over a window would only make other quantiles coarser
+            self._rows[tensor] = summary.row()
         self._store.put(tensor, summary)
 
     def _with_aliases(self, tensors: list[int]) -> list[int]:
@@ -227,9 +245,20 @@ class Session:
         if missing:
             self._scanner.again(missing)
         if summary is not None and summary.seen and (summary.nbytes or not summary.finite):
-            self._pending.append(distribution(asked, summary, self._size(asked.subject)))
+            answer = distribution(asked, summary, self._size(asked.subject))
+            self._pending.append(answer)
             if not missing and summary.seen == summary.total == self._size(asked.subject):
                 self._asked = None
+                self._refine(asked, summary, answer)
+
+    def _refine(self, asked: AskHistogram, summary: Summary, answer: Distribution) -> None:
+        """Where bins are narrower than the buckets: read the tensor once more, and answer once more."""
+        if asked.subject < 0 or not answer.counts or asked == self._refined:
+            return
+        if summary.needs_refinement(asked.bins, answer.low, answer.high):
+            window = summary.histogram_window(asked.bins, answer.low, answer.high)
+            self._scanner.refine(self._owner(asked.subject), summary, window)
+            self._asked = self._refined = asked
 
     def _known(self, subject: int) -> tuple[Summary | None, list[int]]:
         """The summary of a subject with its counts, if they are there, and what has to be read again for them."""

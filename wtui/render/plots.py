@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from wtui.render.spans import Line, StyleName
 
-__all__ = ["DepthPoint", "depth_plot", "histogram_plot", "to_ascii", "warm_up"]
+__all__ = ["DepthPoint", "channel_plot", "depth_plot", "histogram_plot", "to_ascii", "warm_up"]
 
 _LOCK = Lock()
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
@@ -90,18 +91,39 @@ def histogram_plot(
     shift = 1.0 if log else 0.0
     top = max([*heights, *expected, 1e-300])
     ys = [scale(h + shift) for h in heights]
-    limit = scale(top + shift)
+    over = [scale(h + shift) if h > 0 else 0.0 for h in expected]
+    return _bars(ys, over, scale(top + shift), _short(top), _x_ticks(low, high, pixels), (width, height))
+
+
+@lru_cache(16)
+def channel_plot(norms: tuple[float, ...], width: int, height: int) -> tuple[Line, ...]:
+    """A bar for each channel in order; where there are more than fit, the largest of those that share a place."""
+    pixels, n = 2 * canvas_columns(width), len(norms)
+    edges = [i * n // pixels for i in range(pixels + 1)]
+    heights = [max(norms[a : max(b, a + 1)], default=0.0) for a, b in pairwise(edges)]
+    top = max([*heights, 1e-300])
+    ticks = {0.0: "0", pixels - 1.0: str(n - 1)}
+    return _bars(heights, [], top, _tick(top, top), ticks, (width, height))
+
+
+def _bars(
+    ys: Sequence[float],
+    over: Sequence[float],
+    limit: float,
+    peak: str,
+    ticks: dict[float, str],
+    size: tuple[int, int],
+) -> tuple[Line, ...]:
+    """Bars of the heights `ys`, two a column, and the curve `over` before them; the y axis from 0 to `limit`."""
     with _LOCK:
-        figure = _figure(width, height)
-        floor = limit / (2 * max(1, height - FRAME_ROWS))
+        figure = _figure(*size)
+        floor = limit / (2 * max(1, size[1] - FRAME_ROWS))
         for run in _runs(ys):
-            bars = [max(ys[i], floor) for i in run]
-            figure.draw(figure.signal(list(run), bars, marker="hd").fillx())
-        if expected:
-            xs = [i for i in range(0, pixels, 2) if expected[i] > 0]
-            figure.draw(figure.signal(xs, [max(scale(expected[i] + shift), floor) for i in xs], marker=_CURVE))
-        _axis(figure, "x", (0.0, pixels - 1.0), _x_ticks(low, high, pixels))
-        peak = _short(top * len(heights) / max(len(counts), 1) if len(counts) < pixels else top)
+            figure.draw(figure.signal(list(run), [max(ys[i], floor) for i in run], marker="hd").fillx())
+        xs = [i for i in range(0, len(over), 2) if over[i] > 0]
+        if xs:
+            figure.draw(figure.signal(xs, [max(over[i], floor) for i in xs], marker=_CURVE))
+        _axis(figure, "x", (0.0, len(ys) - 1.0), ticks)
         _axis(figure, "y", (floor, limit), {floor: "0".rjust(LABEL_WIDTH), limit: peak.rjust(LABEL_WIDTH)})
         text = figure.build().string()
     return tuple(_styled(text))
@@ -161,6 +183,7 @@ def _figure(width: int, height: int) -> Any:
     """plotext's one figure, emptied; hold the lock."""
     import plotext
 
+    plotext.terminal.limit(False, False)  # the size is ours to choose, not the terminal's
     figure = plotext.figure
     figure.clear()
     figure.theme("colorless")

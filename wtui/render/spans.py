@@ -11,13 +11,19 @@ import re
 import unicodedata
 from typing import Literal
 
-__all__ = ["Line", "Span", "StyleName", "clip", "escape", "line_width", "pad", "plain", "text_width", "wrap"]
+__all__ = ["Line", "Paint", "Span", "StyleName", "clip", "escape", "line_width", "pad", "plain", "text_width", "wrap"]
 
 StyleName = Literal[
     "", "dim", "bold", "name", "class", "number", "title", "accent", "good", "info", "warning", "error", "mark",
     "positive", "negative", "overlay",
 ]  # fmt: skip
-Span = tuple[str, StyleName]
+
+
+class Paint(str):
+    """A style that is a colour itself: `#foreground/#background`, either may be empty."""
+
+
+Span = tuple[str, StyleName | Paint]
 Line = list[Span]
 
 ELLIPSIS = "…"

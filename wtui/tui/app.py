@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING
 
 from textual.app import App
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
     from wtui.tui.jobs import Opening
 
-__all__ = ["WtuiApp", "browse_path"]
+__all__ = ["WtuiApp"]
 
 
 class WtuiApp(App[None]):
@@ -46,7 +45,7 @@ class WtuiApp(App[None]):
     #panes.-only-outline #outline, #panes.-only-stats #stats, #panes.-only-plots #plots {
         width: 1fr; max-width: 1000; display: block;
     }
-    TextOverlay, TableScreen, GridScreen, ValuesScreen { align: center middle; background: $background; }
+    TextOverlay, TableScreen, GridScreen, ValuesScreen, PictureScreen { align: center middle; background: $background; }
     #overlay { width: 90%; max-width: 110; height: 90%; border: round $primary; }
     #search { display: none; }
     """
@@ -68,14 +67,3 @@ class WtuiApp(App[None]):
         """Set the theme before the first frame."""
         self.register_theme(WTUI_THEME)
         self.theme = WTUI_THEME.name
-
-
-def browse_path(path: str, format: str | None = None) -> int:
-    """Open the browser on a path; the exit code. The file is opened while Textual is still being imported."""
-    gc.disable()  # until the first frame: importing and building makes much, and nothing of it is garbage
-    from wtui.tui.jobs import Opening
-
-    opening = Opening(path, format)
-    app = WtuiApp(opening)
-    app.run()
-    return app.return_code or 0

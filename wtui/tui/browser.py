@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
-from wtui.engine.protocol import Distribution, Finished, GoneWrong, Look, Opened, Progress, Values
+from wtui.engine.protocol import Distribution, Finished, GoneWrong, Look, Opened, Picture, Progress, Values
 from wtui.render.spans import line_width
+from wtui.tui import over
 from wtui.tui.keys import SCREEN_KEYS
 from wtui.tui.outline import Outline
 from wtui.tui.panes import PanesScreen
@@ -162,8 +163,8 @@ class BrowserScreen(PanesScreen):
             self.show_status()
             if isinstance(answer, Finished):
                 self.show_numbers()
-        elif isinstance(answer, Values):
-            self._show_values(answer)
+        elif isinstance(answer, Values | Picture):
+            over.hand_over(self, answer)
         elif isinstance(answer, Distribution):
             self.plots.take(answer)
             return
@@ -223,17 +224,8 @@ class BrowserScreen(PanesScreen):
 
     def action_over(self, what: str) -> None:
         """Open the table, the block grid, the values or what is recorded over the panes."""
-        from wtui.tui import over
-
         if self.outline is not None:
             over.open_over(self, self.outline, what)
-
-    def _show_values(self, answer: Values) -> None:
-        """Hand values to the viewer that asked for them."""
-        from wtui.tui.viewer import ValuesScreen
-
-        if isinstance(self.app.screen, ValuesScreen):
-            self.app.screen.take(answer)
 
     def go_to(self, tensor: int | None) -> None:
         """Select what was chosen over the panes, if anything was."""

@@ -22,6 +22,9 @@ _TOKEN = re.compile(
     r"|([^\x1b\n\r]+)"  # text
 )
 
+ALTERNATE_SCREEN, CLEAR = "\x1b[?1049h", "\x1b[2J"
+"""Switching to the other screen clears it in most terminals, not in all: the Linux console keeps what was there."""
+
 GAP = 6
 """Unchanged cells in a row that are sent again rather than jumped over: a jump costs about as many bytes."""
 
@@ -115,7 +118,8 @@ class Cells:
                 sent.append(self._difference(changed))
                 changed = {}
                 sent.append(other if other is not None else text)
-                if other == "\x1b[?1049h":
+                if other == ALTERNATE_SCREEN:
+                    sent.append(CLEAR)
                     self.cleared()
         sent.append(self._difference(changed))
         return "".join(sent)

@@ -17,12 +17,12 @@ __all__ = ["Opening"]
 class Opening:
     """A model being opened, here and in the scan process: started at once, asked for later."""
 
-    def __init__(self, path: str, format: str | None = None) -> None:
+    def __init__(self, path: str, format: str | None = None, scan: bool = True) -> None:
         self.path = path
         self.format = format
         self.catalogue: Catalogue | None = None
         self.error: WtuiError | None = None
-        self.client = ScanClient(path, format)
+        self.client = ScanClient(path, format, start=scan)
         """The scan process, which starts and opens the model on its own while this one gets its screen ready."""
         self._thread = Thread(target=self._run, name="wtui-open", daemon=True)
         self._thread.start()
@@ -31,6 +31,10 @@ class Opening:
         """Whether it is done (one way or the other) after at most `seconds`."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
+
+    def close(self) -> None:
+        """End the scan process."""
+        self.client.close()
 
     def _run(self) -> None:
         from wtui.formats import open_catalogue

@@ -54,6 +54,7 @@ SCREEN_KEYS: list[BindingType] = [
         "values",
         "The values of the selected tensor, along any two axes; jumps to extremes and NaN",
     ),
+    _key("p", "over('picture')", "picture", "The tensor as a heat map, as filters, as norms of its channels"),
     _key("b", "over('grid')", "blocks", "The same tensor across all blocks, a row each, so that an odd one stands out"),
     _key(
         "f",

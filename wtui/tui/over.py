@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wtui.engine.protocol import Picture, Values
+
 if TYPE_CHECKING:
     from wtui.tui.browser import BrowserScreen
     from wtui.tui.outline import Outline
 
-__all__ = ["open_over"]
+__all__ = ["hand_over", "open_over"]
 
 
 def open_over(screen: BrowserScreen, outline: Outline, what: str) -> None:
-    """Open `table`, `grid`, `values` or `info` over the browser."""
-    {"table": _table, "grid": _grid, "values": _values, "info": _info}[what](screen, outline)
+    """Open `table`, `grid`, `values`, `picture` or `info` over the browser."""
+    {"table": _table, "grid": _grid, "values": _values, "picture": _picture, "info": _info}[what](screen, outline)
 
 
 def _table(screen: BrowserScreen, outline: Outline) -> None:
@@ -38,6 +40,31 @@ def _values(screen: BrowserScreen, outline: Outline) -> None:
     tensor = outline.catalogue.tensors[subject]
     if tensor.size:
         screen.app.push_screen(ValuesScreen(subject, tensor, screen.results.row(subject), screen.client.ask))
+
+
+def _picture(screen: BrowserScreen, outline: Outline) -> None:
+    from wtui.insight.roles import is_torch_layout
+    from wtui.tui.picture import PictureScreen
+
+    subject = screen.subject
+    if subject < 0 or not outline.catalogue.tensors[subject].size:
+        screen.notify("select a tensor to see it as a picture")
+        return
+    tensor, layer = outline.catalogue.tensors[subject], outline.layer(subject)
+    torch = is_torch_layout(outline.catalogue.format)
+    screen.app.push_screen(PictureScreen(subject, tensor, layer, torch, screen.client.ask))
+
+
+def hand_over(screen: BrowserScreen, answer: Values | Picture) -> None:
+    """Give values or a picture to the screen that asked for them, if it is still open."""
+    from wtui.tui.picture import PictureScreen
+    from wtui.tui.viewer import ValuesScreen
+
+    top = screen.app.screen
+    if isinstance(top, PictureScreen):
+        top.take(answer)
+    if isinstance(top, ValuesScreen) and isinstance(answer, Values):
+        top.take(answer)
 
 
 def _info(screen: BrowserScreen, outline: Outline) -> None:

@@ -81,6 +81,10 @@ def rich_style(app: App[Any], name: str, background: str) -> Style:
 
 
 def _make(app: App[Any], name: str, background: str) -> Style:
+    if "/" in name:
+        front, _, behind = name.partition("/")
+        back = _color(behind or app.theme_variables["background"])
+        return Style(color=RichColor.parse(front) if front else None, bgcolor=back)
     variables = app.theme_variables
     variable, attribute = _STYLES[name]
     fallback = {"": "background", "cursor": "primary", "selected": "panel"}[background]

@@ -24,9 +24,9 @@ FOCUS_ORDER = ("outline", "stats", "histogram", "depth")
 
 KEY_LINE: Line = [
     (" ↑↓", "accent"), (" move  ", "dim"), ("←→", "accent"), (" close open  ", "dim"), ("/", "accent"),
-    (" search  ", "dim"), ("t", "accent"), (" table  ", "dim"),
-    ("v", "accent"), (" values  ", "dim"), ("b", "accent"), (" blocks  ", "dim"), ("m", "accent"), (" metric  ", "dim"),
-    ("f", "accent"), (" filter  ", "dim"), ("?", "accent"), (" keys  ", "dim"), ("q", "accent"), (" quit ", "dim"),
+    (" search  ", "dim"), ("v", "accent"), (" values  ", "dim"), ("p", "accent"), (" picture  ", "dim"),
+    ("b", "accent"), (" blocks  ", "dim"), ("t", "accent"), (" table  ", "dim"), ("?", "accent"), (" keys  ", "dim"),
+    ("q", "accent"), (" quit ", "dim"),
 ]  # fmt: skip
 
 

@@ -1,0 +1,40 @@
+"""Starting the browser: opens the model beside the import of Textual; says what is wrong before a screen is drawn."""
+
+from __future__ import annotations
+
+import gc
+import os
+
+from wtui.errors import UsageError
+from wtui.render.terminal import has_terminal
+
+__all__ = ["browse_path"]
+
+WAIT = 0.3
+"""Seconds that an error may take to come up as a plain message; a model that takes longer opens on the screen."""
+
+
+def browse_path(path: str | os.PathLike[str], format: str | None = None) -> int:
+    """Browse one model until the user leaves; the exit code. WtuiError if it cannot be, or without a terminal."""
+    gc.disable()  # until the first frame: importing and building makes much, and nothing of it is garbage
+    from wtui.tui.jobs import Opening
+
+    opening = Opening(os.fspath(path), format, scan=has_terminal())
+    try:
+        if not has_terminal():
+            opening.wait()
+            hint = "wtui ls PATH, wtui stats PATH"
+            raise opening.error or UsageError("there is no terminal to browse in", os.fspath(path), hint)
+        from wtui.tui.app import WtuiApp
+
+        opening.wait(WAIT)
+        if opening.error is not None:
+            raise opening.error
+        app = WtuiApp(opening)
+        app.run()
+        if opening.error is not None:
+            raise opening.error
+        return app.return_code or 0
+    finally:
+        opening.close()
+        gc.enable()
