@@ -167,9 +167,7 @@ class _Folder:
             pieces = [f.tensors.find(held.get(name)) for f in files if isinstance(held := f.state.get(_FROZEN), Items)]
             extents, got = take([run for run in map(_run, pieces) if run], 0, prod(shape))
             dtype = next((p.dtype for p in pieces if p), "unknown")
-            problem = (
-                "" if got == prod(shape) else "a frozen placeholder of ZeRO stage 3 of which fragments are missing"
-            )
+            problem = "" if got == prod(shape) else "a frozen placeholder of ZeRO stage 3, fragments are missing"
             found[name] = Found(dtype, shape, tuple(Part(e) for e in extents), requires_grad=False, problem=problem)
         return found
 

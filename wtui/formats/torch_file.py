@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Opened", "catalogue", "open_file", "sniff"]
 
+MIN_PLACEHOLDERS = 3
+"""Tensors of shape [0] that make a file suspicious."""
+
 _TAR_NAMES = (b"sys_info", b"pickle", b"storages", b"tensors")
 
 
@@ -58,12 +61,13 @@ def catalogue(probe: Probe) -> Catalogue:
     sections = read_sections(opened.loaded.root, root, visitor, tensors)
     if opened.script is not None:
         _constants(opened.script, root, visitor)
+    notices = [*opened.notices, *_placeholders(root)]
     metadata = {**opened.metadata, **({"model key": sections.model_key} if sections.model_key else {})}
     version = sections.facts.get("pytorch-lightning_version")
     title = "PyTorch Lightning" + (f" {version[:20]}" if isinstance(version, str) else "") if version else "PyTorch"
     title = opened.kind if opened.kind.startswith("TorchScript") else f"{title}, {opened.kind}"
     metadata = {"file": metadata, "checkpoint": sections.facts}
-    return describe(probe.path, title, files, root, visitor, metadata, opened.notices)
+    return describe(probe.path, title, files, root, visitor, metadata, notices)
 
 
 def open_file(file: FileSource, files: list[FileRef]) -> Opened:
@@ -108,6 +112,18 @@ def _records(archive: Archive) -> dict[str, Any]:
     if extra:
         found["extra files"] = extra[:1000]
     return found
+
+
+def _placeholders(root: Draft) -> list[Notice]:
+    """A notice on what ZeRO stage 3 leaves in a rank's own file."""
+    shapes = [t.found.shape for d in root.walk() for t in d.tensors]
+    count = shapes.count((0,))
+    if count < MIN_PLACEHOLDERS or count * 2 < len(shapes):
+        return []
+    message = (
+        f"{count:,} of {len(shapes):,} tensors have shape [0]: placeholders, as DeepSpeed's ZeRO stage 3 leaves them"
+    )
+    return [Notice("", f"{message}; their values are in the files of the optimizer: open the folder")]
 
 
 def _constants(archive: Archive, root: Draft, visitor: Visitor) -> None:

@@ -27,6 +27,7 @@ _BUILTINS = frozenset((
 ))  # fmt: skip
 _OTHERS = frozenset((
     "operator.attrgetter", "operator.methodcaller", "functools.reduce", "torch.load", "torch.hub.load", "numpy.load",
+    "io.open", "_io.open", "io.FileIO", "_io.FileIO", "codecs.open",
     "torch.utils.cpp_extension.load", "torch.utils.cpp_extension.load_inline",
     "numpy.testing._private.utils.runstring",
 ))  # fmt: skip

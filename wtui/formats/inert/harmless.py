@@ -20,6 +20,8 @@ def construct(callee: object, args: object) -> object:
             made = make(args)
             if made is not None:
                 return made
+        if callee.module in _COPYREG and callee.name in _NEW and type(args) is tuple and args:
+            return Object(args[0], args[1:])
     return Object(callee, args)
 
 
@@ -72,6 +74,10 @@ def _bytes(args: tuple[object, ...]) -> object:
         return Placed(-1, 0, b"", verbatim=False)
     return args[0] if isinstance(args[0], Placed) else _encoded(args)
 
+
+_COPYREG = frozenset(("copyreg", "copy_reg"))
+_NEW = frozenset(("__newobj__", "__newobj_ex__", "_reconstructor"))
+"""Functions that make an instance of the class that is their first argument."""
 
 _MODULES = frozenset(("builtins", "__builtin__", "collections", "_codecs", "torch", "copy_reg", "copyreg"))
 _HARMLESS: dict[str, Callable[[tuple[object, ...]], object]] = {

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from wtui.errors import FormatError
 from wtui.formats.inert.harmless import construct
-from wtui.formats.inert.opcodes import CONTAINER, HANDLERS, MAX_TEXT, SMALL, Stopped
-from wtui.formats.inert.values import Global, Persistent, Placed, PlacedText
+from wtui.formats.inert.opcodes import CONTAINER, HANDLERS, MAX_TEXT, TEXT, Stopped
+from wtui.formats.inert.values import Global, Object, Persistent, Placed, PlacedText
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Machine"]
 
-MAX_OPERATIONS = 12_000_000
-"""Opcodes of one pickle: a checkpoint takes about 40 for a tensor, so this is room for 300,000 tensors."""
+MAX_OPERATIONS = 8_000_000
+"""Opcodes of one pickle: a checkpoint takes 32 for a tensor, so this is room for 250,000 tensors, and for two seconds."""
 
 MAX_MEMORY = 200 << 20
 """Bytes that all values of a pickle may take, as estimated below."""
@@ -201,16 +201,18 @@ class Machine:
     def call(self, callee: object, args: object) -> None:
         """Push the record of a call."""
         self.room -= CONTAINER
-        if type(callee) is Global and callee not in self.called:
-            self.room -= CONTAINER
-            self.called[callee] = None
-        self.stack.append(construct(callee, args))
+        made = construct(callee, args)
+        for known in (callee, made.callee if type(made) is Object else None):
+            if type(known) is Global and known not in self.called:
+                self.room -= CONTAINER
+                self.called[known] = None
+        self.stack.append(made)
 
     def text(self, length: int) -> object:
         """The next `length` bytes as text, or their place if they are too many."""
         if length > MAX_TEXT:
             return Placed(self.stream.skip(length), length, verbatim=False)
-        self.spend(SMALL + 2 * length)
+        self.spend(TEXT + length)
         position = self.stream.position
         found = self.stream.take(length).decode("utf-8", "surrogatepass")
         return found if found.isprintable() else self._with_place(found, Placed(position, length, verbatim=False))
@@ -224,7 +226,7 @@ class Machine:
         return self._with_place(self.stream.take(length).decode("latin-1"), Placed(position, length))
 
     def _with_place(self, text: str, placed: Placed) -> PlacedText:
-        self.spend(2 * CONTAINER + len(text))
+        self.spend(CONTAINER + TEXT + len(text))
         found = PlacedText(text)
         found.placed = placed
         return found

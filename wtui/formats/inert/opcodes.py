@@ -14,10 +14,10 @@ from wtui.formats.inert.values import Items, Object, Placed
 if TYPE_CHECKING:
     from wtui.formats.inert.machine import Machine
 
-__all__ = ["CONTAINER", "HANDLERS", "MAX_TEXT", "SMALL", "Handler", "Stopped"]
+__all__ = ["CONTAINER", "HANDLERS", "MAX_TEXT", "TEXT", "Handler", "Stopped"]
 
-SMALL, CONTAINER = 32, 88
-"""Bytes that a number or a container takes, with its place on the stack or in the memo."""
+SMALL, TEXT, CONTAINER = 40, 64, 88
+"""Bytes that a number, an empty text or a container takes, with its place on the stack or in the memo."""
 
 MAX_TEXT = 1 << 16
 """Bytes of a text that is kept; a longer one is only placed."""

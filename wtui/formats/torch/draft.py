@@ -162,15 +162,16 @@ def _entry(tensor: DraftTensor, layer: str, owners: dict[object, str]) -> Tensor
 def _overlaps(entries: list[TensorEntry]) -> list[Notice]:
     """Notices about tensors whose bytes lie, in part or all, in those of another view."""
     spans = sorted(
-        (*part.extent, entry.name)
-        for entry in entries
+        (part.extent.file, part.extent.offset, place, part.extent.length)
+        for place, entry in enumerate(entries)
         if entry.alias_of is None and entry.parts
         for part in entry.parts
         if part.extent.length
     )
     notices: list[Notice] = []
     count, end, owner, last = 0, 0, "", -1
-    for file, offset, length, name in spans:
+    for file, offset, place, length in spans:
+        name = entries[place].name
         if file == last and offset < end and name != owner:
             count += 1
             if count <= MAX_OVERLAPS:
