@@ -25,9 +25,12 @@ FOCUS_ORDER = ("outline", "stats", "histogram", "depth")
 KEY_LINE: Line = [
     (" ↑↓", "accent"), (" move  ", "dim"), ("←→", "accent"), (" close open  ", "dim"), ("/", "accent"),
     (" search  ", "dim"), ("v", "accent"), (" values  ", "dim"), ("p", "accent"), (" picture  ", "dim"),
-    ("b", "accent"), (" blocks  ", "dim"), ("t", "accent"), (" table  ", "dim"), ("?", "accent"), (" keys  ", "dim"),
-    ("q", "accent"), (" quit ", "dim"),
+    ("b", "accent"), (" blocks  ", "dim"), ("t", "accent"), (" table", "dim"),
 ]  # fmt: skip
+
+
+LAST_KEYS: Line = [(" ?", "accent"), (" keys  ", "dim"), ("q", "accent"), (" quit ", "dim")]
+"""What must be seen in the narrowest terminal: where all keys are, and the way out."""
 
 
 class PanesScreen(Screen[None]):
@@ -46,7 +49,7 @@ class PanesScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show the keys that matter."""
-        self.query_one("#keys", Bar).show(KEY_LINE)
+        self.query_one("#keys", Bar).show(KEY_LINE, LAST_KEYS)
 
     @property
     def layer_tree(self) -> LayerTree:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from textual.strip import Strip
 from textual.widget import Widget
 
 from wtui.render.spans import Line, line_width
 from wtui.tui.widgets.lines import line_strip
 
-if TYPE_CHECKING:
-    from textual.strip import Strip
-
 __all__ = ["Bar"]
 
 
 class Bar(Widget):
-    """A line with a left and a right part; the right one gives way when there is no room for both."""
+    """A line with a left and a right part; the left one is cut where there is no room for both."""
 
     left: Line = []
     right: Line = []
@@ -30,6 +26,6 @@ class Bar(Widget):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        gap = width - line_width(self.left) - line_width(self.right)
-        line = [*self.left, (" " * gap, ""), *self.right] if gap > 0 else self.left
-        return line_strip(self, line, width)
+        room = width - line_width(self.right)
+        left = line_strip(self, self.left, room) if room > 0 else Strip.blank(0)
+        return Strip.join([left, line_strip(self, self.right, min(width, line_width(self.right)))])
