@@ -1,4 +1,4 @@
-"""Trains and writes the demo's models. Run it with `pip install '.[demo]'` and `python -m wtui.demo.make`.
+"""Trains and writes the demo's models. Run it with `pip install '.[demo]'` and `python -m wtui.demo.make [MODEL ...]`.
 
 The data are the 1,797 handwritten digits (8x8) that scikit-learn ships. Every fault in these files is said in a note
 that is stored in the file itself and shown on the screen.
@@ -11,7 +11,9 @@ import json
 import math
 import os
 import shutil
+import sys
 import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +23,28 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 HERE = Path(__file__).parent / "models"
 SEED = 7
 EPOCHS = 5
+FILTERS = [3, 7, 11]
+"""Filters of the faulty model that are set to 0."""
 JUMP_AT = 5
 """The epoch for which the learning rate is raised."""
 JUMP_TO = 5.0
 """A hundred times the learning rate until then: this network overflows to NaN within the epoch."""
 
 
-def main() -> None:
-    """Write all models into the package's `demo/models`, replacing what is there."""
+def main(names: Sequence[str] = ()) -> None:
+    """Write models into the package's `demo/models`, replacing what is there: all, or those with these names.
+
+    Each is trained from the same seed, whichever others are made.
+    """
     import keras
 
-    keras.utils.set_random_seed(SEED)
-    shutil.rmtree(HERE, ignore_errors=True)
-    (HERE / "digits-run").mkdir(parents=True)
+    unknown = [name for name in names if name not in MODELS]
+    if unknown:
+        raise SystemExit(f"there is no {' or '.join(unknown)}: choose from {', '.join(MODELS)}")
     data = digits()
-    write_run(data)
-    write_healthy(data)
-    write_colleague(data)
+    for name in names or MODELS:
+        keras.utils.set_random_seed(SEED)
+        MODELS[name](data)
     total = sum(f.stat().st_size for f in HERE.rglob("*") if f.is_file())
     print(f"{total:,} bytes in {HERE}")
 
@@ -80,6 +87,8 @@ def write_run(data: tuple[Any, Any, Any, Any]) -> None:
     x, y, x_test, y_test = data
     model = network("digits")
     folder = HERE / "digits-run"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     history: list[dict[str, float | int | None]] = []
     for epoch in range(EPOCHS + 1):
         if epoch == JUMP_AT:
@@ -164,6 +173,59 @@ def write_colleague(data: tuple[Any, Any, Any, Any]) -> None:
     print(path.name, f"accuracy {accuracy:.3f}")
 
 
+def write_faulty(data: tuple[Any, Any, Any, Any]) -> None:
+    """A trained network in which three faults are planted; the note says which."""
+    import keras
+    from keras import layers
+
+    x, y, x_test, y_test = data
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(8, 3, activation="leaky_relu", name="conv1"),
+            layers.BatchNormalization(name="norm"),
+            layers.Conv2D(16, 3, activation="leaky_relu", name="conv2"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(32, activation="leaky_relu", name="hidden"),
+            layers.Dense(10, name="digits"),
+        ],
+        name="faulty",
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), loss, metrics=["accuracy"])
+    model.fit(x, y, batch_size=32, epochs=15, verbose=0)
+    before = float(model.evaluate(x_test, y_test, verbose=0)[1])
+    plant_faults(model)
+    after = float(model.evaluate(x_test, y_test, verbose=0)[1])
+    bare = keras.Sequential.from_config(model.get_config())  # not compiled, so that no optimizer is saved
+    bare.set_weights(model.get_weights())
+    path = HERE / "faulty.keras"
+    bare.save(path)
+    note = (
+        f"planted: hidden was initialised again after training, filters {FILTERS} of conv2 were set to 0, and a moving "
+        f"variance of norm is negative ({before:.1%} of the test digits were right before)"
+    )
+    annotate(path, note, [{"val_accuracy": before}, {"val_accuracy": after if math.isfinite(after) else None}])
+    print(path.name, f"accuracy {before:.3f}, then {after:.3f}", f"{path.stat().st_size:,} bytes")
+
+
+def plant_faults(model: Any) -> None:
+    """Initialise `hidden` again, clear three filters of `conv2`, make a moving variance negative."""
+    hidden = model.get_layer("hidden")
+    for variable, initialiser in ((hidden.kernel, hidden.kernel_initializer), (hidden.bias, hidden.bias_initializer)):
+        variable.assign(initialiser(variable.shape))
+    conv = model.get_layer("conv2")
+    kernel, bias = (variable.numpy() for variable in (conv.kernel, conv.bias))
+    kernel[..., FILTERS] = 0.0
+    bias[FILTERS] = 0.0
+    conv.kernel.assign(kernel)
+    conv.bias.assign(bias)
+    variance = model.get_layer("norm").moving_variance
+    values = variance.numpy()
+    values[5] = -values[5]
+    variance.assign(values)
+
+
 def annotate(path: Path, note: str, history: list[dict[str, float | int | None]]) -> None:
     """Add a note and the accuracy by epoch to metadata.json inside a `.keras` file; everything else stays."""
     with zipfile.ZipFile(path) as archive:
@@ -176,5 +238,14 @@ def annotate(path: Path, note: str, history: list[dict[str, float | int | None]]
             archive.writestr(zipfile.ZipInfo(name), data)
 
 
+MODELS: dict[str, Callable[[tuple[Any, Any, Any, Any]], None]] = {
+    "digits-run": write_run,
+    "healthy": write_healthy,
+    "colleague": write_colleague,
+    "faulty": write_faulty,
+}
+"""Name on the command line -> what writes it."""
+
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

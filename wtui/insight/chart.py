@@ -84,6 +84,7 @@ class Chart:
         self.units: list[Unit] = []
         self.by_part: dict[Part, list[Subject]] = {}
         self.subjects: dict[int, Subject] = {}
+        self._roots: dict[int, float] = {}
         for node in catalogue.root.walk():
             if node.tensors:
                 self._add(node)
@@ -100,8 +101,11 @@ class Chart:
 
     def gain(self, subject: Subject, rms: float) -> float:
         """rms x sqrt(fan_in): how much a kernel amplifies independent inputs; about 1 as initialised, or NaN."""
-        fans = fans_of(subject.tensor, subject.layer, self.catalogue.format)
-        return rms * float(fans.fan_in) ** 0.5 if fans else float("nan")
+        root = self._roots.get(subject.number)
+        if root is None:
+            fans = fans_of(subject.tensor, subject.layer, self.catalogue.format)
+            root = self._roots[subject.number] = float(fans.fan_in) ** 0.5 if fans else float("nan")
+        return rms * root
 
     def _add(self, node: LayerNode) -> None:
         tensors = [(i, self.catalogue.tensors[i]) for i in node.tensors]
