@@ -25,12 +25,13 @@ CODECS: dict[str, str] = {
     "latin1": "latin1",
     "gguf-blocks": "gguf",
     "affine": "affine",
+    "padded": "padded",
     "repeated": "repeated",
     "protobuf-varints": "varints",
 }
 """Module of every `TensorEntry.encoding`."""
 
-LOSSLESS = frozenset({"raw", "hdf5-chunks", "fill", "repeated", "protobuf-varints"})
+LOSSLESS = frozenset({"raw", "hdf5-chunks", "fill", "padded", "repeated", "protobuf-varints"})
 """Encodings that hold the values themselves; what another holds are values that stand for them by scales."""
 
 

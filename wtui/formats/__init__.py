@@ -39,7 +39,7 @@ class Format(NamedTuple):
     magic: bytes = b""
     suffixes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
-    """Names in a folder that make it worth asking first."""
+    """Endings of names in a folder that make it worth asking first."""
     takes_prefixes: bool = False
     """Whether a path may be the beginning of the names of several files."""
 
@@ -63,13 +63,14 @@ FORMATS: tuple[Format, ...] = (
     Format("pickle", "pickled", b"\x80", (".pkl", ".pickle", ".p", ".pdparams", ".pdopt")),
     Format("gguf", "gguf", b"GGUF", (".gguf",)),
     Format("saved-model", "saved_model", b"\x08\x01\x12", (".pb",), ("saved_model.pb",)),
-    Format("tf-checkpoint", "tf_checkpoint", b"", (".index", ".meta"), ("checkpoint",), takes_prefixes=True),
+    Format("tf-checkpoint", "tf_checkpoint", b"", (".index", ".meta"), ("checkpoint", ".index"), takes_prefixes=True),
     Format("tf-graph", "tf_graph", b"\x0a", (".pb",)),
     Format("tflite", "tflite", b"", (".tflite", ".lite")),
     Format("onnx", "onnx", b"\x08", (".onnx",)),
     Format("npy", "npy", b"\x93NUMPY", (".npy",)),
     Format("npz", "npz", b"PK\3\4", (".npz",)),
     Format("flax", "flax", b"", (".msgpack", ".flax")),
+    Format("tfjs", "tfjs", b"{", (".json",)),
     Format("orbax", "orbax"),
     Format("zarr", "zarr", b"", (".zarr",)),
 )
@@ -132,7 +133,7 @@ def _chosen(probe: Probe, format: str | None) -> Format:
 def _likelihood(format: Format, probe: Probe) -> int:
     """How early to ask a reader; equal ones keep the registry's order."""
     magic = bool(format.magic) and probe.head.startswith(format.magic)
-    named = not probe.names.isdisjoint(format.names)
+    named = bool(format.names) and any(name.endswith(format.names) for name in probe.names)
     prefix = format.takes_prefixes and not probe.is_file and not probe.is_folder
     return 2 * (magic or named or prefix) + (probe.suffix in format.suffixes)
 

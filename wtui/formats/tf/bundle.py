@@ -16,7 +16,7 @@ from wtui.formats.protobuf import FIXED32, LEN, Field, message, signed, varint
 from wtui.formats.tf.dtypes import OPAQUE, dtype_name
 from wtui.formats.tf.slices import parse_slice
 from wtui.formats.tf.sstable import entries
-from wtui.model import DTYPE_BITS, Extent, FileRef, Notice, Part, TensorEntry
+from wtui.model import DTYPE_BITS, RAW, Extent, FileRef, Notice, Part, TensorEntry
 from wtui.storage import FileSource, file_ref
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ class Bundle:
             except FormatError as error:
                 problem = error.what
         counter = not entry.shape and dtype.startswith(INTEGERS)
+        padded = DTYPE_BITS.get(dtype, 8) < 8
         return TensorEntry(
             name,
             name.rpartition("/")[0],
@@ -126,6 +127,7 @@ class Bundle:
             entry.shape,
             dtype,
             parts,
+            "padded" if padded else RAW,
             byteorder=self.byteorder,
             trainable=trainable,
             group="state" if group == "model" and (counter or dtype in OPAQUE) else group,
@@ -133,8 +135,13 @@ class Bundle:
         )
 
     def _parts(self, name: str, entry: BundleEntry, bits: int) -> tuple[Part, ...]:
-        if not entry.slices:
+        if not entry.slices and bits >= 8:
             return (Part(self._extent(entry)),)
+        bits = max(bits, 8)
+        if not entry.slices:
+            if entry.size != prod(entry.shape):
+                raise FormatError(f"the file holds {entry.size:,} bytes for {prod(entry.shape):,} values")
+            return tuple(cut(self._extent(entry), (0,) * len(entry.shape), entry.shape, bits))
         boxes = [self._piece(name, entry, box) for box in entry.slices]
         if sum(prod(box.lengths) for box, _ in boxes) != prod(entry.shape) or _overlap([box for box, _ in boxes]):
             raise FormatError(f"its {len(boxes)} pieces do not make up its shape")
@@ -151,7 +158,7 @@ class Bundle:
             raise FormatError(f"a piece of it lies outside its shape {list(entry.shape)}")
         if stored is None:
             raise FormatError(f"its piece at {list(box.starts)} is not in the index")
-        bits = DTYPE_BITS.get(dtype_name(entry.dtype), 8)
+        bits = max(DTYPE_BITS.get(dtype_name(entry.dtype), 8), 8)
         if stored.dtype != entry.dtype or stored.size * 8 != prod(real.lengths) * bits:
             raise FormatError(f"its piece at {list(box.starts)} has not the size that its shape needs")
         return real, self._extent(stored)

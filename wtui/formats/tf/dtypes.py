@@ -16,10 +16,10 @@ DTYPES: Mapping[int, str] = {
     9: "int64", 10: "bool", 11: "int8", 12: "uint8", 13: "int32", 14: "bfloat16", 15: "int16", 16: "uint16",
     17: "uint16", 18: "complex128", 19: "float16", 20: "resource", 21: "variant", 22: "uint32", 23: "uint64",
     24: "float8_e5m2", 25: "float8_e4m3fn", 26: "float8_e4m3fnuz", 27: "float8_e4m3b11fnuz", 28: "float8_e5m2fnuz",
-    29: "int8", 30: "uint8", 31: "int8", 32: "uint8",
+    29: "int4", 30: "uint4", 31: "int2", 32: "uint2",
 }  # fmt: skip
-"""11 to 16 are the quantised types of TensorFlow 1 (qint8, ...), whose scales stand elsewhere in the graph. 29 to 32
-are int4, uint4, int2 and uint2, which TensorFlow keeps in a byte each, sign extended."""
+"""11 to 16 are the quantised types of TensorFlow 1 (qint8, ...), whose scales stand elsewhere in the graph. Those of
+less than a byte take one each."""
 
 OPAQUE = frozenset({"string", "resource", "variant"})
 """Types whose values are no numbers."""

@@ -171,15 +171,16 @@ def constant_entry(source: Source, constant: Constant, name: str, file: int) -> 
         return entry._replace(problem=f"holds {what}, no numbers", group="state")
     if not entry.size:
         return entry
+    encoding = RAW if bits >= 8 else "padded"
     if constant.content is not None:
-        return _stored(entry, [_extent(file, constant.content)], bits, encoding=RAW)
+        return _stored(entry, [_extent(file, constant.content)], max(bits, 8), encoding)
     if not constant.values:
         return entry._replace(problem="the graph holds no value for it")
     kind = VALUES.get(constant.values[0].number, LEN)
     extents = [_extent(file, f) for f in constant.values]
     if kind == VARINT:
         return _integers(source, entry, constant.values, extents)
-    return _stored(entry, extents, bits, encoding=RAW, source=source)
+    return _stored(entry, extents, max(bits, 8), encoding, source)
 
 
 def _extent(file: int, field: Field) -> Extent:
@@ -219,7 +220,7 @@ def _integers(source: Source, entry: TensorEntry, values: tuple[Field, ...], ext
 
 def _splat_integer(entry: TensorEntry, value: int) -> TensorEntry:
     """One integer for all; of halves and truth values it is the pattern of their bits."""
-    size = DTYPE_BITS[entry.dtype] // 8
+    size = max(DTYPE_BITS[entry.dtype], 8) // 8
     value = int(value != 0) if entry.dtype == "bool" else value
     return _splat(entry, (value & ((1 << 8 * size) - 1)).to_bytes(size, "little"))
 

@@ -138,40 +138,43 @@ def _in_order(survey: Survey, found: list[_Found]) -> list[_Found]:
 
 
 def _names(survey: Survey, found: Sequence[_Found]) -> list[str]:
-    """A variable's own name where it is one (`Variable` and `w` are none) and no other has it, else its place."""
+    """A variable's own name where it is one (`Variable` and `w` are none) and no other has it, else its place.
+
+    Subclassed models of Keras 3 give their own name to everything in them; their optimizer's slots know the layers.
+    """
     times = Counter(f.full_name for f in found)
-    heads: dict[str, set[str]] = {}
-    for f in found:
-        heads.setdefault(f.full_name, set()).add(f.parts[0] if f.parts else "")
     layers = _layers_by_slots(survey)
-    by_parent = {f.place.parent.node: layers[f.place.node] for f in found if f.place.parent and f.place.node in layers}
+    by_parent: dict[int, set[str]] = {}
+    for f in found:
+        if f.place.parent is not None and f.place.node in layers:
+            by_parent.setdefault(f.place.parent.node, set()).add(layers[f.place.node])
+    apart = _models_of_one_name(found) if survey.is_container else frozenset()
     names: list[str] = []
     for f in found:
-        if "/" not in f.full_name:
+        scope, _, label = f.full_name.rpartition("/")
+        beside = by_parent.get(f.place.parent.node, set()) if f.place.parent else set()
+        layer = layers.get(f.place.node) or (min(beside) if len(beside) == 1 else "")
+        if not scope:
             names.append("/".join(f.parts) or f.full_name)
-        elif times[f.full_name] == 1:
-            names.append(f.full_name)
+        elif layer:
+            names.append(f"{layer}/{label}")
+        elif f.parts and f.parts[0] in apart:
+            names.append(f"{f.parts[0]}/{f.full_name}")
+        elif times[f.full_name] > 1 and f.parts:
+            names.append("/".join((scope, *f.parts[survey.is_container : -1], label)))
         else:
-            parent = f.place.parent.node if f.place.parent else -1
-            apart = survey.is_container and len(heads[f.full_name]) == times[f.full_name]
-            names.append(_shared_name(f, layers.get(f.place.node) or by_parent.get(parent, ""), apart, survey))
+            names.append(f.full_name)
     return names
 
 
-def _shared_name(f: _Found, layer: str, apart: bool, survey: Survey) -> str:
-    """The name of a variable whose own name others have, too: subclassed models of Keras 3 give only their own name.
-
-    `layer` is known from the optimizer's slots; `apart`: each of those that share the name is in a model of its own.
-    """
-    scope, _, label = f.full_name.rpartition("/")
-    if layer:
-        return f"{layer}/{label}"
-    if not f.parts:
-        return f.full_name
-    if apart:
-        return f"{f.parts[0]}/{f.full_name}"
-    between = f.parts[1:-1] if survey.is_container else f.parts[:-1]
-    return "/".join((scope, *between, label))
+def _models_of_one_name(found: Sequence[_Found]) -> frozenset[str]:
+    """The root's attributes below which the same names stand, each time once: models that were built alike."""
+    heads: dict[str, list[str]] = {}
+    for f in found:
+        if "/" in f.full_name and f.parts:
+            heads.setdefault(f.full_name, []).append(f.parts[0])
+    alike = (names for names in heads.values() if len(names) > 1 and len(set(names)) == len(names))
+    return frozenset(name for names in alike for name in names)
 
 
 def _layers_by_slots(survey: Survey) -> dict[int, str]:
