@@ -37,11 +37,19 @@ def decode(data: memoryview, entry: TensorEntry, part: Part) -> NDArray[np.gener
         raise CodecError(f"{entry.dtype} {list(shape)} does not take {len(data):,} bytes", entry.name)
     integers = decode_values(data, entry.dtype, count, entry.byteorder).astype(np.int64).reshape(shape)
     arguments = dict(entry.encoding_args)
+    if "minimum" in arguments:
+        return _above(integers, arguments["scales"], arguments["minimum"])
     start = part.origin or (0,) * len(shape)
     scales = _along(arguments["scales"], arguments["axis"], start, shape, np.float32, entry.name)
     points = _along(arguments["zero_points"], arguments["axis"], start, shape, np.int64, entry.name)
     values: NDArray[np.float32] = (integers - points).astype(np.float32)
     values *= scales
+    return values
+
+
+def _above(integers: NDArray[np.int64], scales: tuple[float, ...], minimum: float) -> NDArray[np.float32]:
+    """`q * scale + minimum`, in float64 as TensorFlow.js computes it: one scale, and the value that 0 stands for."""
+    values: NDArray[np.float32] = (integers * float(scales[0]) + minimum).astype(np.float32)
     return values
 
 
