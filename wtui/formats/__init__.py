@@ -71,6 +71,7 @@ FORMATS: tuple[Format, ...] = (
     Format("npz", "npz", b"PK\3\4", (".npz",)),
     Format("flax", "flax", b"", (".msgpack", ".flax")),
     Format("tfjs", "tfjs", b"{", (".json",)),
+    Format("tfjs", "tfjs", b"{", (".json",)),
     Format("orbax", "orbax"),
     Format("zarr", "zarr", b"", (".zarr",)),
 )
