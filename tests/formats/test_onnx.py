@@ -30,6 +30,7 @@ from wtui.errors import CodecError, FormatError
 from wtui.formats import onnx, open_catalogue
 from wtui.formats.onnx import messages
 from wtui.formats.probe import Probe
+from wtui.insight.roles import axes
 from wtui.storage import Files
 
 if TYPE_CHECKING:
@@ -269,6 +270,19 @@ def test_layers_are_nodes_where_tensors_have_names_of_their_own(tmp_path: Path) 
     assert not found["const_1"].inferred
     assert found.totals().parameters == 5 * 3 + 2
     assert {t.name for t in found.tensors if t.group == "state"} == {"scale", "zero", "factor"}
+
+
+def test_axes_of_dense_kernels(tmp_path: Path) -> None:
+    nodes = [
+        node("Gemm", ["x", "a"], ["1"], "plain"),
+        node("Gemm", ["1", "b"], ["2"], "other", integer_attribute("transB", 1)),
+        node("Transpose", ["c"], ["ct"]),
+        node("MatMul", ["2", "ct"], ["3"], "turned"),
+        node("MatMul", ["3", "d"], ["4"], "product"),
+    ]
+    found = opened(tmp_path / "a.onnx", nodes, [initializer(n, 2, 3)[1] for n in "abcd"])
+    named = {n: axes(found[n], layer(found, found[n].layer), torch_layout=True) for n in "abcd"}
+    assert named == {"a": ("in", "out"), "b": ("out", "in"), "c": ("out", "in"), "d": ("in", "out")}
 
 
 def test_constants_in_nodes_inner_graphs_and_functions(tmp_path: Path) -> None:

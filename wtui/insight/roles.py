@@ -81,7 +81,8 @@ def family(tensor: TensorEntry, layer: LayerNode) -> str:
 
 def is_torch_layout(format: str) -> bool:
     """Whether kernels of this catalogue format are stored (out, in, ...) as torch does, not (..., in, out)."""
-    return not format.startswith(("Keras", "HDF5", "TensorFlow", "SavedModel", "TFLite", "Flax"))
+    others = ("Keras", "HDF5", "TensorFlow", "SavedModel", "TFLite", "TF.js", "Flax", "Orbax")
+    return not format.startswith(others)
 
 
 def axes(tensor: TensorEntry, layer: LayerNode, *, torch_layout: bool) -> tuple[str, ...]:
@@ -90,6 +91,8 @@ def axes(tensor: TensorEntry, layer: LayerNode, *, torch_layout: bool) -> tuple[
     class_name, role = layer.class_name.lower(), tensor.role.lower()
     if rank == 1:
         return {"biases": ("out",), "norms": ("channel",)}.get(kind, ())
+    if class_name in ("matmul", "gemm") and not (layer.config.get("transB") or layer.config.get("weight transposed")):
+        torch_layout = False  # of ONNX, which multiplies from the right unless it says otherwise
     if kind == "embeddings" and rank == 2:
         return ("position" if "position" in tensor.layer.lower() else "token", "feature")
     if kind not in ("convolution kernels", "dense kernels", "recurrent kernels", "attention kernels"):

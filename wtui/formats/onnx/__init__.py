@@ -39,6 +39,9 @@ CONSTANTS = "constants"
 MAX_LEVELS = 64
 """Levels of a tree; a name with more parts than this is one level."""
 
+TRANSPOSED = "weight transposed"
+"""Entry of a layer's configuration where a Transpose stands between the weight and the operator."""
+
 GUESSED = "from the operator that takes it"
 
 
@@ -139,7 +142,8 @@ class _Tree:
         if step is not None and path and (not node.class_name or (path not in self._major and is_major(step.node.op))):
             node.class_name = step.node.op
             pairs = (self._reader.attribute(f) for f in step.node.attributes)
-            node.config = {name: value for name, value in pairs if value is not None}
+            config = {name: value for name, value in pairs if value is not None}
+            node.config = {**config, TRANSPOSED: True} if held.use and held.use.is_transposed else config
             if is_major(step.node.op):
                 self._major.add(path)
         return node

@@ -41,6 +41,8 @@ class Use(NamedTuple):
 
     step: Step
     position: int
+    is_transposed: bool = False
+    """Whether the tensor went through an odd number of Transpose operators before."""
 
 
 class Held(NamedTuple):
@@ -136,7 +138,7 @@ def _final_use(name: str, scope: Scope, uses: dict[str, list[Use]]) -> Use | Non
         following = next((u for u in further if u is not None and u.step.number > use.step.number), None)
         if following is None:
             break
-        use = following
+        use = following._replace(is_transposed=use.is_transposed ^ (use.step.node.op == "Transpose"))
     return use
 
 
