@@ -194,6 +194,8 @@ def _extreme(name: str, value: float | int, at: At | None, merged: bool, width: 
     if merged:
         where = clip(escape(at.tensor), max(8, width - 6 - len(_place(at))))
         return [line, [("  at ", "dim"), (where, "name"), (f" {_place(at)}", "number")]]
+    if NAME_WIDTH + VALUE_WIDTH + 5 + len(_place(at)) > width:
+        return [line, [("  at ", "dim"), (_place(at), "number")]]
     return [[*line, ("  at ", "dim"), (_place(at), "number")]]
 
 
