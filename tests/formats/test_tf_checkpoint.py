@@ -52,14 +52,17 @@ def test_what_is_trained_is_said_where_the_optimizer_says_it(trained: tuple[Any,
     found = open_catalogue(str(folder))
     trainable = {w.path for w in model.trainable_weights}
     for tensor in (t for t in found.tensors if t.counted):
-        if tensor.name in trainable:
-            assert tensor.trainable is True, tensor.name
-        else:
-            assert tensor.trainable in (None, False), tensor.name
-    assert found["bn/moving_mean"].trainable is False
-    assert found["conv_a/kernel"].trainable is None, "frozen: only the optimizer's silence hints at it"
+        assert tensor.trainable is (tensor.name in trainable), tensor.name
+    assert found["conv_a/kernel"].trainable is False, "frozen: the optimizer does not list it"
     assert found["bn/moving_mean"].role == "moving_mean"
     assert found["bi/forward_lstm/lstm_cell/recurrent_kernel"].role == "recurrent_kernel"
+
+
+def test_without_an_optimizer_only_what_is_never_trained_is_known(oracle: Any, tmp_path: Path) -> None:
+    oracle.tf.train.Checkpoint(oracle.convolutional()).write(str(tmp_path / "m"))
+    found = open_catalogue(str(tmp_path / "m"))
+    flags = {t.role: t.trainable for t in found.tensors if t.layer == "bn"}
+    assert flags == {"gamma": None, "beta": None, "moving_mean": False, "moving_variance": False}
 
 
 def test_slots_are_folded(oracle: Any, trained: tuple[Any, Path]) -> None:

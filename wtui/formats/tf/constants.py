@@ -11,7 +11,7 @@ from wtui.errors import FormatError
 from wtui.formats.tf.dtypes import DT_STRING, is_weight_dtype
 from wtui.formats.tf.graph import Constant, Node, constant_entry, graph_nodes, read_constant
 from wtui.formats.tf.naming import unique
-from wtui.formats.tf.roles import GUESSES, OPERATIONS, scope_of, uses
+from wtui.formats.tf.roles import GUESSES, INITIAL, OPERATIONS, scope_of, uses
 
 if TYPE_CHECKING:
     from wtui.formats.protobuf import Field
@@ -78,6 +78,8 @@ def read_graph(source: Source, graph: Field, file: int, functions: bool = True) 
 def _is_weight(found: _Found) -> bool:
     """A constant that an operation with weights takes, or any array of a type that weights have."""
     constant = found.constant
+    if found.use is not None and found.use.role == INITIAL:
+        return False
     if found.use is not None and not found.use.guess and constant.shape:
         return True
     return is_weight_dtype(constant.dtype) and bool(constant.shape) and max(constant.shape) > 1

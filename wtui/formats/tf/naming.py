@@ -70,8 +70,8 @@ def name_model(survey: Survey) -> list[Named]:
     """The variables that are no optimizer's, in the model's order."""
     found = _in_order(survey, [*_found(survey, survey.root.walk()), *_found(survey, survey.unattached)])
     names = unique(_names(survey, found))
-    trained = {node for _, weights in survey.trained for node in weights}
-    return [_described(survey, f, name, trained) for f, name in zip(found, names, strict=True)]
+    flags = _flags(survey, found)
+    return [_described(survey, f, name, flags.get(f.place.node)) for f, name in zip(found, names, strict=True)]
 
 
 def name_optimizers(survey: Survey) -> list[NamedOptimizer]:
@@ -212,13 +212,37 @@ def _layer_of(weight: str, slot: str) -> str:
     return f"{scope}/{middle}" if middle else ""
 
 
-def _described(survey: Survey, f: _Found, name: str, trained: set[int]) -> Named:
+def _flags(survey: Survey, found: Sequence[_Found]) -> dict[int, bool]:
+    """What lists say of variables, by node: those of an exported model, else those of the optimizers.
+
+    What no optimizer lists is not trained, if all of them list something, and something of the same model is listed.
+    """
+    for name, node in survey.nodes[0].children if survey.nodes else ():
+        if name == "trainable_variables":
+            listed = {child for _, child in survey.nodes[node].children}
+            return {f.place.node: f.place.node in listed for f in found}
+    trained = {node for _, weights in survey.trained for node in weights}
+    heads = {_head(survey, f) for f in found if f.place.node in trained}
+    sure = len(survey.trained) == len(survey.optimizers)
+    return {
+        f.place.node: f.place.node in trained
+        for f in found
+        if f.place.node in trained or (sure and _head(survey, f) in heads)
+    }
+
+
+def _head(survey: Survey, f: _Found) -> str:
+    """The model that holds a variable: an attribute of the root where that is no model itself."""
+    return f.parts[0] if survey.is_container and f.parts else ""
+
+
+def _described(survey: Survey, f: _Found, name: str, listed: bool | None) -> Named:
     role = name.rpartition("/")[2].partition("#")[0]
     saved = survey.nodes[f.place.node].variable
-    trainable: bool | None = True if f.place.node in trained else None
-    if role in NEVER_TRAINED:
+    trainable = listed
+    if role in NEVER_TRAINED or (saved is not None and not saved.trainable):
         trainable = False
-    elif saved is not None:
+    elif saved is not None and listed is None:
         trainable = saved.trainable
     group = "state" if role in STATE or _in_metric(survey, f.place) else "model"
     return Named(name, f.key, role, group, trainable, f.place.node)

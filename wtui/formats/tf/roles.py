@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from wtui.formats.tf.graph import Node
 
-__all__ = ["FORWARDING", "Use", "scope_of", "uses"]
+__all__ = ["FORWARDING", "INITIAL", "Use", "scope_of", "uses"]
 
 _KERNEL = {1: "kernel"}
 _NORM = {1: "gamma", 2: "beta", 3: "moving_mean", 4: "moving_variance"}
@@ -24,6 +24,10 @@ OPERATIONS: Mapping[str, Mapping[int, str]] = {
     "Gather": {0: "embeddings"}, "GatherV2": {0: "embeddings"}, "ResourceGather": {0: "embeddings"},
 }  # fmt: skip
 """Operation -> what its inputs are."""
+
+INITIAL = "initial_value"
+ASSIGNING = frozenset({"Assign", "AssignVariableOp"})
+"""Operations that give a variable the value it begins with: no weight of a model."""
 
 BATCHNORM: Mapping[str, str] = {"add": "moving_variance", "mul": "gamma", "mul_2": "moving_mean", "sub": "beta"}
 """The steps of `tf.nn.batch_normalization`, by the names it gives them, and the constant that each takes."""
@@ -83,6 +87,8 @@ def _takes(node: Node) -> list[tuple[int, str, bool]]:
     scope, _, step = node.name.rpartition("/")
     if step in BATCHNORM and scope.endswith("batchnorm"):
         return [(place, BATCHNORM[step], False) for place in range(len(node.inputs))]
+    if node.op in ASSIGNING:
+        return [(1, INITIAL, True)]
     if node.op in OPERATIONS:
         return [(place, role, False) for place, role in OPERATIONS[node.op].items()]
     if node.op in GUESSES:
