@@ -272,6 +272,60 @@ def test_layers_are_nodes_where_tensors_have_names_of_their_own(tmp_path: Path) 
     assert {t.name for t in found.tensors if t.group == "state"} == {"scale", "zero", "factor"}
 
 
+def dequantised(scale: tuple[float, ...], point: list[int] | None, axis: int) -> np.ndarray:
+    """What the integers -6 to 5 of a (3, 4) tensor stand for."""
+    shape = (1, 1) if len(scale) == 1 else (3, 1) if axis == 0 else (1, 4)
+    points = np.reshape(point, shape) if point else 0
+    return (np.arange(-6, 6).reshape(3, 4) - points) * np.reshape(scale, shape)
+
+
+@pytest.mark.parametrize(
+    ("scale", "point", "axis"),
+    [((0.5,), None, 1), ((0.25,), [3], 1), ((0.5, 1, 2, 4), [1, 2, 3, 4], 1), ((0.5, 1, 2), [0, 0, 7], 0)],
+)
+def test_quantised_tensors_stand_for_their_values(
+    tmp_path: Path, scale: tuple[float, ...], point: list[int] | None, axis: int
+) -> None:
+    shape = (len(scale),) if len(scale) > 1 else ()
+    tensors = [
+        tensor("w", (3, 4), 3, np.arange(-6, 6, dtype="i1").tobytes()),
+        tensor("s", shape, raw=made.floats(*scale)),
+        tensor("z", shape, 3, more=packed(5, point or [])),
+    ]
+    inputs = ["w", "s", "z"] if point else ["w", "s"]
+    nodes = [
+        node("DequantizeLinear", inputs, ["d"], "dq", integer_attribute("axis", axis) if axis != 1 else b""),
+        node("MatMul", ["x", "d"], ["y"], "dense"),
+    ]
+    found = opened(tmp_path / "a.onnx", nodes, tensors)
+    assert (found["w"].dtype, found["w"].encoding, found["w"].role) == ("int8", "affine", "kernel")
+    np.testing.assert_array_equal(values(found, "w"), dequantised(scale, point, axis))
+    assert {found["s"].group, found["z"].group} == {"state"}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "more"),
+    [
+        (["w", "computed"], b""),
+        (["w", "two"], b""),
+        (["w", "s", "two"], b""),
+        (["w", "s"], integer_attribute("block_size", 2)),
+        (["w", "w"], b""),
+        (["w", "far"], b""),
+    ],
+)
+def test_integers_whose_scales_are_not_known_are_shown_as_such(tmp_path: Path, inputs: list[str], more: bytes) -> None:
+    tensors = [
+        tensor("w", (3, 4), 3, np.arange(-6, 6, dtype="i1").tobytes()),
+        tensor("s", (), raw=made.floats(1)),
+        tensor("two", (2,), raw=made.floats(1, 2)),
+        tensor("far", (2,), external={"location": "gone.bin"}),
+    ]
+    found = opened(tmp_path / "a.onnx", [node("DequantizeLinear", inputs, ["d"], "dq", more)], tensors)
+    assert found["w"].encoding == "raw"
+    np.testing.assert_array_equal(values(found, "w"), np.arange(-6, 6).reshape(3, 4))
+
+
 def test_axes_of_dense_kernels(tmp_path: Path) -> None:
     nodes = [
         node("Gemm", ["x", "a"], ["1"], "plain"),
@@ -388,8 +442,11 @@ def small_model() -> bytes:
     nodes = [
         node("Conv", ["x", "stem.weight", "stem.bias"], ["a"], "/stem/Conv", integer_attribute("group", 1)),
         node("If", ["c"], ["o"], "if", attribute("then_branch", 6, inner)),
+        node("DequantizeLinear", ["q", "s"], ["d"], "dq", integer_attribute("axis", 0)),
     ]
     tensors = [
+        tensor("q", (2, 3), 3, b"123456"),
+        tensor("s", (2,), raw=made.floats(1, 2)),
         initializer("stem.weight", 2, 3)[1],
         tensor("stem.bias", (2,), 6, more=packed(5, [300, -1])),
         tensor("far", (2,), external={"location": "gone.bin", "offset": "8"}),

@@ -94,3 +94,28 @@ def test_constants_and_inner_graphs(tmp_path: Path) -> None:
     graph = h.make_graph(nodes, "g", [h.make_tensor_value_info("c", types.BOOL, [])], [out])
     onnx.save(h.make_model(graph), tmp_path / "a.onnx")
     compare(tmp_path / "a.onnx", values)
+
+
+@pytest.mark.parametrize(("axis", "size"), [(0, 3), (1, 4), (-1, 4), (1, 1)])
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int4"])
+def test_quantised_tensors_stand_for_what_dequantize_linear_gives(
+    tmp_path: Path, axis: int, size: int, dtype: str
+) -> None:
+    h, types = onnx.helper, onnx.TensorProto
+    rng = np.random.default_rng(axis + 9)
+    arrays = {
+        "w": rng.integers(0, 7, (3, 4)).astype(dtype_of(dtype)),
+        "s": rng.random(size).astype("f4"),
+        "z": (rng.integers(0, 7, size) * (dtype != "int32")).astype(dtype_of(dtype)),
+    }
+    if size == 1:
+        arrays |= {"s": arrays["s"][0], "z": arrays["z"][0]}
+    tensors = [onnx.numpy_helper.from_array(np.asarray(a), n) for n, a in arrays.items()]
+    nodes = [h.make_node("DequantizeLinear", ["w", "s", "z"], ["y"], axis=axis)]
+    graph = h.make_graph(nodes, "g", [], [h.make_tensor_value_info("y", types.FLOAT, [3, 4])], tensors)
+    model = h.make_model(graph, opset_imports=[h.make_opsetid("", 21)])
+    onnx.save(model, tmp_path / "a.onnx")
+    (expected,) = pytest.importorskip("onnx.reference").ReferenceEvaluator(model).run(None, {})
+    found = open_catalogue(str(tmp_path / "a.onnx"))
+    got = plan_blocks(found["w"], found, Files(found.files)).array()
+    np.testing.assert_array_equal(got, expected)

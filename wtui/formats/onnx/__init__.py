@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING, Any
 from wtui.errors import FormatError
 from wtui.formats.onnx.layers import Held, held_tensors, module_of, node_path
 from wtui.formats.onnx.messages import MAX_FIELDS, Model, Reader
+from wtui.formats.onnx.quantised import dequantised, scales_of
 from wtui.formats.onnx.roles import ELEMENTWISE, is_major, is_parameter, role_of_input
 from wtui.formats.onnx.values import DTYPES, Places
 from wtui.formats.protobuf import LEN, Field, fields
 from wtui.model import Catalogue, LayerNode, Notice, TensorEntry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wtui.formats.onnx.messages import StoredTensor
+    from wtui.formats.onnx.quantised import Arguments
+    from wtui.formats.onnx.values import Values
     from wtui.formats.probe import Probe
 
 __all__ = ["catalogue", "sniff"]
@@ -71,9 +77,11 @@ def catalogue(probe: Probe) -> Catalogue:
     reader = Reader(probe.source)
     model = reader.model()
     places = Places(probe)
-    tree = _Tree(reader, model.graph.name or os.path.basename(probe.path))
-    for held in held_tensors(model):
-        tree.add(held, places)
+    tensors = held_tensors(model)
+    constants = {held.name: held.stored for held in tensors}
+    tree = _Tree(reader, places, constants, model.graph.name or os.path.basename(probe.path))
+    for held in tensors:
+        tree.add(held)
     if reader.is_exhausted:
         message = f"only its first {MAX_FIELDS:,} fields are read: what follows is not listed"
         places.notices.append(Notice("", message, lost=True))
@@ -87,9 +95,11 @@ def catalogue(probe: Probe) -> Catalogue:
 class _Tree:
     """Layers as they come up, and the entries of the tensors in them."""
 
-    def __init__(self, reader: Reader, name: str) -> None:
+    def __init__(self, reader: Reader, places: Places, constants: Mapping[str, StoredTensor], name: str) -> None:
         self.root = LayerNode(name, "")
         self._reader = reader
+        self._places = places
+        self._constants_by_name = constants
         self._nodes = {"": self.root}
         self._entries: list[tuple[LayerNode, TensorEntry]] = []
         self._constants = LayerNode(CONSTANTS, CONSTANTS)
@@ -98,9 +108,9 @@ class _Tree:
         self._paths: dict[int, str] = {}
         self._major: set[str] = set()
 
-    def add(self, held: Held, places: Places) -> None:
+    def add(self, held: Held) -> None:
         """Take in a tensor, under the layer that it belongs to."""
-        values = places.of(held.stored)
+        values, arguments = self._values(held)
         op, position = (held.use.step.node.op, held.use.position) if held.use else ("", 0)
         role, inferred = _role(held, op, position)
         shape = held.stored.shape
@@ -114,11 +124,21 @@ class _Tree:
             values.dtype,
             values.parts,
             values.encoding,
+            arguments,
             group="model" if counts else "state",
             inferred=inferred,
             problem=values.problem,
         )
         self._entries.append((node, entry))
+
+    def _values(self, held: Held) -> tuple[Values, Arguments]:
+        """Where a tensor's values lie, and the scales of a quantised one."""
+        values, shape = self._places.of(held.stored), held.stored.shape
+        if held.first is None:
+            return values, ()
+        scales = scales_of(held.first, values.dtype, shape, self._constants_by_name, self._reader, self._places)
+        converted = dequantised(values, shape) if scales else None
+        return (converted, scales) if converted and scales else (values, ())
 
     def ordered(self) -> list[TensorEntry]:
         """The entries in order of depth; the nodes of the tree then know them by number."""

@@ -54,6 +54,9 @@ class Held(NamedTuple):
     constant: bool
     """Whether it comes from a Constant node (or another attribute) rather than from the initializers."""
     use: Use | None
+    """The one that does more than handing it on."""
+    first: Use | None = None
+    """The one that takes it as it is stored."""
 
 
 def held_tensors(model: Model) -> list[Held]:
@@ -64,7 +67,10 @@ def held_tensors(model: Model) -> list[Held]:
         for position, name in enumerate(step.node.inputs):
             if name:
                 uses.setdefault(name, []).append(Use(step, position))
-    held = [h._replace(use=_final_use(h.name, h.scope, uses)) for h in _constants(model, steps)]
+    held = [
+        h._replace(use=_final_use(h.name, h.scope, uses), first=_first_use(h.name, h.scope, uses))
+        for h in _constants(model, steps)
+    ]
     last = len(steps)
     return sorted(held, key=lambda h: (h.use.step.number, h.use.position) if h.use else (last, 0))
 

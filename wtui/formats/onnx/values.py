@@ -16,6 +16,7 @@ from wtui.storage import file_ref
 if TYPE_CHECKING:
     from wtui.formats.onnx.messages import StoredTensor
     from wtui.formats.probe import Probe
+    from wtui.storage import Source
 
 __all__ = ["DTYPES", "Places", "Values"]
 
@@ -56,7 +57,12 @@ class Places:
         self.files: list[FileRef] = [file_ref(probe.file)]
         self.notices: list[Notice] = []
         self._probe = probe
+        self._sources: list[Source] = [probe.source]
         self._numbers: dict[str, int | str] = {}
+
+    def source(self, number: int) -> Source:
+        """The opened file of a number."""
+        return self._sources[number]
 
     def of(self, tensor: StoredTensor) -> Values:
         """Where the values lie, or why they cannot be had."""
@@ -102,9 +108,11 @@ class Places:
         if path is None:
             return f"its values are in {shown!r}, which is missing or outside the model's folder"
         try:
-            self.files.append(file_ref(self._probe.open(path)))
+            file = self._probe.open(path)
         except WtuiError as error:
             return f"its values are in {shown!r}: {error.what}"
+        self.files.append(file_ref(file))
+        self._sources.append(file)
         return len(self.files) - 1
 
 
