@@ -9,12 +9,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.bench import models
 from tests.bench.recording import Recording, memory_of
 from tests.bench.report import heading, line
 from tests.terminal import Terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["run"]
 
@@ -53,7 +56,9 @@ def first_frame(command: Sequence[str], marker: bytes, env: dict[str, str] | Non
     return seconds, sent, memory
 
 
-def pairs(a: Sequence[str], marker_a: bytes, b: Sequence[str], marker_b: bytes, times: int = PAIRS) -> tuple[float, float, float]:
+def pairs(
+    a: Sequence[str], marker_a: bytes, b: Sequence[str], marker_b: bytes, times: int = PAIRS
+) -> tuple[float, float, float]:
     """Medians of a and of b, and of the ratio a / b taken in turn."""
     first_frame(a, marker_a), first_frame(b, marker_b)
     measured = [(first_frame(a, marker_a)[0], first_frame(b, marker_b)[0]) for _ in range(times)]
