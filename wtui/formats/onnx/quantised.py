@@ -6,12 +6,12 @@ QLinearConv and QLinearMatMul. Blockwise and dynamically computed scales are lef
 
 from __future__ import annotations
 
+from math import prod
 from struct import unpack
 from typing import TYPE_CHECKING, Any
 
 from wtui.formats import protobuf
 from wtui.formats.boxes import cut
-from wtui.formats.protobuf import LEN
 from wtui.model import DTYPE_BITS, RAW, Part, stored_bytes
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ PIECE = 1 << 19
 INTEGERS = ("int8", "uint8", "int4", "uint4", "int16", "uint16", "int32")
 
 _FLOATS = {"float32": "f", "float16": "e", "float64": "d"}
-_CODES = {"int8": "b", "uint8": "B", "int16": "h", "uint16": "H", "int32": "i"}
+_CODES = {"int8": "b", "uint8": "B", "int16": "h", "uint16": "H", "int32": "i", "int4": "", "uint4": ""}
 
 _INPUTS = {"DequantizeLinear": (0, 1, 2, 1), "QLinearConv": (3, 4, 5, 0), "QLinearMatMul": (3, 4, 5, -1)}
 """Operator -> inputs of integers, scale and zero point, and the axis that the scales go along."""
@@ -80,14 +80,22 @@ def _numbers(stored: StoredTensor | None, places: Places, codes: Mapping[str, st
     """The numbers of a small constant of one of the types in `codes`; none if it is no such."""
     if stored is None:
         return ()
-    values = places.of(stored)
-    if values.problem or len(values.parts) > 1 or values.dtype not in codes:
+    values, count = places.of(stored), prod(stored.shape)
+    if values.problem or len(values.parts) != 1 or values.dtype not in codes or not 0 < count <= MAX_SCALES:
         return ()
-    if values.encoding != RAW:
-        return tuple(n for f in stored.typed if f.wire == LEN for n in protobuf.integers(places.source(0), f))
-    width = DTYPE_BITS[values.dtype] // 8
-    file, offset, length = values.parts[0].extent if values.parts else (0, 0, 0)
+    file, offset, length = values.parts[0].extent
     source = places.source(file)
-    if not 0 < length <= MAX_SCALES * width or length % width or offset + length > source.size:
+    if values.encoding != RAW:
+        return tuple(n for f in stored.typed for n in protobuf.integers(source, f))
+    if length != stored_bytes(values.dtype, stored.shape) or offset + length > source.size:
         return ()
-    return unpack(f"<{length // width}{codes[values.dtype]}", source.read(offset, length))
+    data = source.read(offset, length)
+    if DTYPE_BITS[values.dtype] < 8:
+        return _nibbles(data, values.dtype)[:count]
+    return unpack(f"<{count}{codes[values.dtype]}", data)
+
+
+def _nibbles(data: bytes, dtype: str) -> tuple[int, ...]:
+    """Integers of four bits, the first one in the lower half of its byte."""
+    found = [n for byte in data for n in (byte & 15, byte >> 4)]
+    return tuple(n - 16 if dtype == "int4" and n > 7 else n for n in found)
