@@ -78,7 +78,15 @@ VALUES = st.recursive(
 @given(VALUES, st.sampled_from(PROTOCOLS))
 @settings(max_examples=300, deadline=None)
 def test_plain_data_is_what_pickle_says(value: Any, protocol: int) -> None:
-    assert same(meant(load(pickle.dumps(value, protocol))), value)
+    data = pickle.dumps(value, protocol)
+    assert same(meant(load(data)), value)
+    assert same(meant(load(pickletools.optimize(data))), value)
+
+
+def test_memo_entries_may_come_in_any_order() -> None:
+    assert load(b"\x80\x02(U\x01aq\x05U\x01bq\x00U\x01cr\x00\x01\x00\x00h\x05h\x00j\x00\x01\x00\x00t.") == tuple(
+        "abcabc"
+    )
 
 
 def test_every_opcode_has_a_handler() -> None:

@@ -13,7 +13,7 @@ from wtui.errors import WtuiError
 from wtui.formats.inert import Items, Machine, Object, Placed, Stream, path_of
 from wtui.formats.torch.describe import danger_notice, describe
 from wtui.formats.torch.draft import Draft
-from wtui.formats.torch.legacy import LegacyFile
+from wtui.formats.torch.legacy import LegacyFile, is_legacy
 from wtui.formats.torch.sections import read_sections
 from wtui.formats.torch.tensors import Run, Storage, Tensors, storage_of
 from wtui.formats.torch.visit import Visitor
@@ -37,7 +37,7 @@ _PADDLE_KEY = "StructuredToParameterName@@"
 def sniff(probe: Probe) -> bool:
     """The header of protocols 2 to 5; without one, a known suffix and an opcode that can begin a pickle."""
     head = probe.head
-    if len(head) < 2 or probe.file.read(probe.file.size - 1, 1) != b".":
+    if len(head) < 2 or is_legacy(head) or probe.file.read(probe.file.size - 1, 1) != b".":
         return False
     if head[0] == 0x80 and head[1] in PROTOCOLS:
         return True

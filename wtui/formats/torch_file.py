@@ -55,19 +55,24 @@ def sniff(probe: Probe) -> bool:
 def catalogue(probe: Probe) -> Catalogue:
     """Everything that the file holds, in its own order; FormatError if it cannot be understood."""
     files: list[FileRef] = []
-    opened = open_file(probe.file, files)
-    visitor, tensors = Visitor(), Tensors(opened.loaded.places)
-    root = Draft(os.path.basename(probe.path))
-    sections = read_sections(opened.loaded.root, root, visitor, tensors)
+    visitor, root = Visitor(), Draft(os.path.basename(probe.path))
+    title, metadata, notices = _visit(probe.file, files, root, visitor)
+    return describe(probe.path, title, files, root, visitor, metadata, [*notices, *_placeholders(root)])
+
+
+def _visit(
+    file: FileSource, files: list[FileRef], root: Draft, visitor: Visitor
+) -> tuple[str, dict[str, Any], list[Notice]]:
+    """List everything below `root`; (title, metadata, notices). What the pickle was made of is let go on return."""
+    opened = open_file(file, files)
+    sections = read_sections(opened.loaded.root, root, visitor, Tensors(opened.loaded.places))
     if opened.script is not None:
         _constants(opened.script, root, visitor)
-    notices = [*opened.notices, *_placeholders(root)]
-    metadata = {**opened.metadata, **({"model key": sections.model_key} if sections.model_key else {})}
+    facts = {**opened.metadata, **({"model key": sections.model_key} if sections.model_key else {})}
     version = sections.facts.get("pytorch-lightning_version")
     title = "PyTorch Lightning" + (f" {version[:20]}" if isinstance(version, str) else "") if version else "PyTorch"
     title = opened.kind if opened.kind.startswith("TorchScript") else f"{title}, {opened.kind}"
-    metadata = {"file": metadata, "checkpoint": sections.facts}
-    return describe(probe.path, title, files, root, visitor, metadata, notices)
+    return title, {"file": facts, "checkpoint": sections.facts}, opened.notices
 
 
 def open_file(file: FileSource, files: list[FileRef]) -> Opened:

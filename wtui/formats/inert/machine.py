@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Machine"]
 
 MAX_OPERATIONS = 8_000_000
-"""Opcodes of one pickle: a checkpoint takes 32 for a tensor, so this is room for 250,000 tensors, and for two seconds."""
+"""Opcodes of one pickle: a checkpoint takes 32 for a tensor, so this is room for 250,000."""
 
 MAX_MEMORY = 200 << 20
 """Bytes that all values of a pickle may take, as estimated below."""
@@ -40,6 +40,9 @@ LONG_BINPUT, BININT1, BINGET, MARK, TUPLE, TUPLE2, EMPTY_TUPLE = b"rKh(t\x86)"
 
 WIDEST = 5
 """Bytes of the longest of these with its argument."""
+
+AT_END = 256
+"""Stands for the opcode where fewer bytes than that are left in the window."""
 
 _U32 = Struct("<I")
 
@@ -91,7 +94,8 @@ class Machine:
         except Stopped:
             if len(self.stack) != 1 or self.marks:
                 self.refuse("ends with a stack that is not empty")
-            return self.stack[0]
+            self.memo, self.far = [], {}
+            return self.stack.pop()
         except (IndexError, KeyError, ValueError, TypeError, OverflowError) as error:
             what = f"the pickle at byte {start:,} is damaged near byte {self.stream.position:,}"
             raise FormatError(what, self.stream.name) from error
@@ -107,18 +111,27 @@ class Machine:
     def _some(self, count: int) -> None:
         """Do `count` operations: the seven that checkpoints are made of here (calling their handlers would take four
         times as long), all others by their handlers."""
-        stream, stack, memo, marks = self.stream, self.stack, self.memo, self.marks
-        data, at, safe = stream.data, stream.at, len(stream.data) - WIDEST
+        stream, stack, memo, marks, others = self.stream, self.stack, self.memo, self.marks, _OTHERS
+        data, at = stream.data, stream.at
+        safe = len(data) - WIDEST
         for _ in range(count):
-            code = data[at] if at <= safe else 0
-            if code == LONG_BINPUT and _U32.unpack_from(data, at + 1)[0] == len(memo):
-                memo.append(stack[-1])
+            code = data[at] if at <= safe else AT_END
+            handler = others[code]
+            if handler is not None:
+                stream.at = at + 1
+                handler(self)
+                data, at = stream.data, stream.at
+                safe = len(data) - WIDEST
+            elif code == LONG_BINPUT:
+                number = _U32.unpack_from(data, at + 1)[0]
+                memo.append(stack[-1]) if number == len(memo) else self.remember(number)
                 at += 5
             elif code == BININT1:
                 stack.append(data[at + 1])
                 at += 2
-            elif code == BINGET and data[at + 1] < len(memo):
-                stack.append(memo[data[at + 1]])
+            elif code == BINGET:
+                number = data[at + 1]
+                stack.append(memo[number]) if number < len(memo) else self.recall(number)
                 at += 2
             elif code == MARK:
                 marks.append(len(stack))
@@ -130,17 +143,9 @@ class Machine:
                 self.room -= CONTAINER
                 stack[-2:] = ((stack[-2], stack[-1]),)
                 at += 1
-            elif code == EMPTY_TUPLE:
+            else:
                 stack.append(())
                 at += 1
-            else:
-                stream.at = at
-                if at >= len(data):
-                    stream.fill()
-                code = stream.data[stream.at]
-                stream.at += 1
-                HANDLERS[code](self)
-                data, at, safe = stream.data, stream.at, len(stream.data) - WIDEST
         stream.at = at
 
     def refuse(self, what: str) -> NoReturn:
@@ -238,3 +243,18 @@ class Machine:
             return Placed(self.stream.skip(length), length)
         self.spend(length)
         return Placed(self.stream.position, length, self.stream.take(length))
+
+
+def _next(m: Machine) -> None:
+    """The handler for AT_END: the next opcode, once the window has been moved."""
+    stream = m.stream
+    stream.at -= 1
+    if stream.at >= len(stream.data):
+        stream.fill()
+    stream.at += 1
+    HANDLERS[stream.data[stream.at - 1]](m)
+
+
+_FAST = (LONG_BINPUT, BININT1, BINGET, MARK, TUPLE, TUPLE2, EMPTY_TUPLE)
+_OTHERS = (*(None if code in _FAST else handler for code, handler in enumerate(HANDLERS)), _next)
+"""Handlers by opcode, None for those that `Machine` does itself."""

@@ -45,6 +45,9 @@ class Items:
         """(key, value) in order; of several values under one string key only the last one, in the place of the first,
         as in a dictionary."""
         strings = self.strings()
+        if len(strings) == len(self):
+            yield from strings.items()
+            return
         seen: set[str] = set()
         for key, value in zip(self.flat[::2], self.flat[1::2], strict=False):
             if not isinstance(key, str):
@@ -52,6 +55,14 @@ class Items:
             elif key not in seen:
                 seen.add(key)
                 yield key, strings[key]
+
+    def consumed(self) -> Iterator[tuple[object, object]]:
+        """As `pairs`, letting go of each value before the next: the dictionary is empty afterwards."""
+        left = list(self.pairs())
+        self.flat, self._strings = [], None
+        left.reverse()
+        while left:
+            yield left.pop()
 
     def strings(self) -> dict[str, object]:
         """The values under keys that are strings; not to be asked before the dictionary is complete."""

@@ -57,7 +57,7 @@ class Archive:
             self.members = recover(self._source)
         self.prefix = _prefix(self.members, file.name)
         self.byteorder = ">" if self.record("byteorder") == "big" else "<"
-        self._runs: dict[str, Run] = {}
+        self._deflated: dict[str, Run] = {}
 
     @property
     def is_script(self) -> bool:
@@ -88,13 +88,7 @@ class Archive:
         return Loaded(machine.load(), tuple(machine.called), places)
 
     def run(self, name: str) -> Run:
-        """The bytes of a member; each is looked up once."""
-        run = self._runs.get(name)
-        if run is None:
-            run = self._runs[name] = self._find(name)
-        return run
-
-    def _find(self, name: str) -> Run:
+        """The bytes of a member."""
         member = self.members.get(name)
         if member is None:
             return Run(None, f"the archive {'was cut off before' if self.problem else 'has no'} {name!r}")
@@ -104,7 +98,9 @@ class Archive:
             return Run(None, error.what)
         if deflated is None:
             return Run(Extent(self._number, self._start + offset, member.size))
-        return Run(Extent(self._add(member, size), 0, size))
+        if name not in self._deflated:
+            self._deflated[name] = Run(Extent(self._add(member, size), 0, size))
+        return self._deflated[name]
 
     def _add(self, member: ZipMember, size: int) -> int:
         """The number of a file that stands for a deflated member."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wtui.formats.inert.danger import dangerous
-from wtui.formats.torch.draft import Draft, Finished, finish
+from wtui.formats.torch.draft import Draft, Finished, finish, name_all
 from wtui.formats.torch.sections import fold_optimizers
 from wtui.model import Catalogue, FileRef, LayerNode, Notice
 
@@ -20,7 +20,7 @@ __all__ = ["danger_notice", "describe", "finish_with_optimizers"]
 def finish_with_optimizers(root: Draft, visitor: Visitor) -> Finished:
     """Tree and tensors; optimizers are named after the parameters, which therefore get their names first."""
     if visitor.optimizers:
-        finish(root)
+        name_all(root)
     fold_optimizers(root, visitor)
     return finish(root)
 

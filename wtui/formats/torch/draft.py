@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wtui.model import LayerNode, Notice, TensorEntry
+from wtui.model import Extent, LayerNode, Notice, TensorEntry
 
 if TYPE_CHECKING:
     from wtui.formats.torch.tensors import Found
 
-__all__ = ["MODEL", "OPTIMIZER", "STATE", "Draft", "DraftTensor", "Finished", "finish"]
+__all__ = ["MODEL", "OPTIMIZER", "STATE", "Draft", "DraftTensor", "Finished", "finish", "name_all"]
 
 MODEL, OPTIMIZER, STATE = "model", "optimizer", "state"
 """The groups of `TensorEntry`."""
 
 MAX_LABEL = 200
 """Characters of one part of a name; longer ones are cut."""
+
+MAX_SAME_PLACE = 100
+"""Different views that begin at the same byte and that one more is compared with."""
 
 MAX_OVERLAPS = 20
 """Notices about tensors that share bytes; more are counted."""
@@ -38,7 +41,7 @@ class DraftTensor:
         self.trainable = trainable
         self.inferred = ""
         self.name = ""
-        """The unique name, once `name_all` has given it."""
+        """The unique name, once `name_all` or `finish` has given it."""
 
 
 class Draft:
@@ -92,20 +95,34 @@ class Finished(NamedTuple):
     notices: list[Notice]
 
 
+def name_all(root: Draft) -> None:
+    """Give every tensor its unique name, before `finish`."""
+    names: dict[str, int] = {}
+    for draft, placed in _placed(root, LayerNode(root.name, "")):
+        for tensor in draft.tensors:
+            tensor.name = _unique(_joined(placed.path, tensor.label[:MAX_LABEL]), names)
+
+
 def finish(root: Draft) -> Finished:
-    """Give every layer and tensor its name and place; what is the same view as an earlier tensor becomes its alias."""
+    """Give every layer and tensor its name and place; what is the same view as an earlier tensor becomes its alias.
+
+    The drafts are used up: their tensors are gone afterwards, since there may be hundreds of thousands.
+    """
     root.prune()
     node = LayerNode(root.name, "", root.class_name, root.config)
     entries: list[TensorEntry] = []
     names: dict[str, int] = {}
-    owners: dict[object, str] = {}
     for draft, placed in _placed(root, node):
         for tensor in draft.tensors:
-            label = tensor.label[:MAX_LABEL]
-            tensor.name = _unique(f"{placed.path}.{label}" if placed.path else label, names)
+            tensor.name = _unique(_joined(placed.path, tensor.label[:MAX_LABEL]), names)
             placed.tensors.append(len(entries))
-            entries.append(_entry(tensor, placed.path, owners))
-    return Finished(node, entries, _overlaps(entries))
+            entries.append(_entry(tensor, placed.path))
+        draft.tensors = []
+    return Finished(node, entries, _ties(entries))
+
+
+def _joined(path: str, label: str) -> str:
+    return f"{path}.{label}" if path else label
 
 
 def _placed(root: Draft, node: LayerNode) -> Iterator[tuple[Draft, LayerNode]]:
@@ -117,7 +134,7 @@ def _placed(root: Draft, node: LayerNode) -> Iterator[tuple[Draft, LayerNode]]:
         yield draft, node
         below = []
         for child in draft.children:
-            path = _unique(f"{node.path}.{child.name}" if node.path else child.name, paths)
+            path = _unique(_joined(node.path, child.name), paths)
             made = LayerNode(child.name, path, child.class_name, child.config)
             node.children.append(made)
             below.append((child, made))
@@ -134,13 +151,8 @@ def _unique(wanted: str, taken: dict[str, int]) -> str:
     return name
 
 
-def _entry(tensor: DraftTensor, layer: str, owners: dict[object, str]) -> TensorEntry:
+def _entry(tensor: DraftTensor, layer: str) -> TensorEntry:
     found = tensor.found
-    alias = None
-    if found.parts and found.size and not found.problem:
-        view = (found.parts, found.dtype, found.shape, found.strides)
-        owner = owners.setdefault(view, tensor.name)
-        alias = owner if owner != tensor.name else None
     return TensorEntry(
         tensor.name,
         layer,
@@ -152,32 +164,43 @@ def _entry(tensor: DraftTensor, layer: str, owners: dict[object, str]) -> Tensor
         byteorder=found.byteorder,
         strides=found.strides,
         trainable=tensor.trainable,
-        alias_of=alias,
         group=tensor.group,
         inferred=tensor.inferred,
         problem=found.problem,
     )
 
 
-def _overlaps(entries: list[TensorEntry]) -> list[Notice]:
-    """Notices about tensors whose bytes lie, in part or all, in those of another view."""
-    spans = sorted(
-        (part.extent.file, part.extent.offset, place, part.extent.length)
-        for place, entry in enumerate(entries)
-        if entry.alias_of is None and entry.parts
-        for part in entry.parts
-        if part.extent.length
-    )
+def _ties(entries: list[TensorEntry]) -> list[Notice]:
+    """Make aliases of what is the same view of the same bytes; notices about other views that overlap."""
+    placed = [i for i, t in enumerate(entries) if t.parts and t.size and not t.problem]
+    placed.sort(key=lambda i: (*_first(entries[i])[:2], i))
     notices: list[Notice] = []
-    count, end, owner, last = 0, 0, "", -1
-    for file, offset, place, length in spans:
-        name = entries[place].name
-        if file == last and offset < end and name != owner:
+    here: list[int] = []
+    count, end, owner, last = 0, 0, 0, (-1, -1)
+    for i in placed:
+        file, offset, length = _first(entries[i])
+        here = [*here, i] if (file, offset) == last else [i]
+        same = next((j for j in here[:-1][:MAX_SAME_PLACE] if _same_view(entries[i], entries[j])), None)
+        if same is not None:
+            entries[i] = entries[i]._replace(alias_of=entries[same].alias_of or entries[same].name)
+            here.pop()
+        elif file == last[0] and offset < end:
             count += 1
-            if count <= MAX_OVERLAPS:
-                notices.append(Notice(name, f"is another view of the bytes of {owner}, or of some of them"))
-        if file != last or offset + length > end:
-            last, end, owner = file, offset + length, name
+            message = f"is another view of the bytes of {entries[owner].name}, or of some of them"
+            notices += [Notice(entries[i].name, message)] if count <= MAX_OVERLAPS else []
+        if file != last[0] or offset + length > end:
+            end, owner = offset + length, i
+        last = (file, offset)
     if count > MAX_OVERLAPS:
         notices.append(Notice("", f"{count - MAX_OVERLAPS:,} more tensors are other views of bytes listed before"))
     return notices
+
+
+def _first(entry: TensorEntry) -> Extent:
+    """The first bytes of a tensor that has some."""
+    assert entry.parts
+    return entry.parts[0].extent
+
+
+def _same_view(a: TensorEntry, b: TensorEntry) -> bool:
+    return (a.parts, a.dtype, a.shape, a.strides) == (b.parts, b.dtype, b.shape, b.strides)

@@ -74,8 +74,9 @@ def read_sections(value: object, root: Draft, visitor: Visitor, tensors: Tensors
     sections = _sections(value, tensors)
     loose = any(tensors.looks_like(v) for _, v in value.pairs())
     if not _is_checkpoint(value, sections) and not _is_wrapped(sections, loose):
+        facts = _facts(_without(value, {s.key for s in sections}), tensors)
         visitor.visit(value, root, MODEL, tensors)
-        return Sections(_facts(_without(value, {s.key for s in sections}), tensors))
+        return Sections(facts)
     return _checkpoint(value, sections, root, visitor, tensors)
 
 
@@ -102,6 +103,7 @@ def _checkpoint(value: Items, sections: list[_Section], root: Draft, visitor: Vi
         sections = [s._replace(group=MODEL) if s.group == STATE and _AVERAGE.search(s.key) else s for s in sections]
         models = [s for s in sections if s.group == MODEL]
     single = models[0].key if len(models) == 1 and (_is_wrapped(models, False) or is_module(models[0].value)) else ""
+    facts = _facts(_without(value, {s.key for s in sections}), tensors)
     for section in sections:
         if section.key == single:
             visitor.visit(section.value, root, MODEL, tensors)
@@ -112,7 +114,7 @@ def _checkpoint(value: Items, sections: list[_Section], root: Draft, visitor: Vi
     for section in sections:
         if section.key != single:
             _part(section, root, visitor, tensors)
-    return Sections(_facts(_without(value, {s.key for s in sections}), tensors), single)
+    return Sections(facts, single)
 
 
 def _part(section: _Section, root: Draft, visitor: Visitor, tensors: Tensors) -> None:

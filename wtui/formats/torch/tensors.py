@@ -173,7 +173,8 @@ class Tensors:
         end = (offset + span) * item
         if end > length:
             return Found(dtype, shape, problem=f"{end - length:,} bytes of it lie outside its storage {storage.key!r}")
-        part = Part(Extent(file, start + offset * item, span * item))
+        whole = offset == 0 and span * item == length
+        part = Part(run.extent if whole else Extent(file, start + offset * item, span * item))
         return Found(dtype, shape, (part,), None if dense else strides, self.places.byteorder)
 
     def _array(self, value: Object) -> Found | None:

@@ -108,7 +108,8 @@ class Visitor:
             if own is not None:
                 draft.config = draft.config or _settings(own)
                 draft.keep = draft.keep or _is_script(value)
-        return self._members(_children(value), draft, group, tensors, _is_script(value))
+        members = _children(value) if not isinstance(value, Items) else _consumed(value)
+        return self._members(members, draft, group, tensors, _is_script(value))
 
     def _members(
         self,
@@ -213,6 +214,11 @@ def _children(value: object) -> Iterator[tuple[str, object]]:
         yield from _children(Items(value.pairs) if value.pairs else None)
         if own is None:
             yield from _children(value.args)
+
+
+def _consumed(value: Items) -> Iterator[tuple[str, object]]:
+    """As `_children` of a dictionary that is not looked at again."""
+    return ((_label(key), inner) for key, inner in value.consumed())
 
 
 def _label(key: object) -> str:
