@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wtui.engine.blocks import BLOCK
+from wtui.engine.blocks import BLOCK, Buffer
+from wtui.engine.pool import Task
 from wtui.errors import CodecError
 from wtui.model import DTYPE_BITS
 from wtui.stats.accumulate import Accumulator, LinearAccumulator
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from wtui.engine.blocks import Buffer, Plan
+    from wtui.engine.blocks import Plan
+    from wtui.engine.pool import Worker
     from wtui.model import TensorEntry
     from wtui.stats.linear import Window
     from wtui.stats.places import Place
@@ -28,19 +30,16 @@ if TYPE_CHECKING:
 __all__ = ["Job"]
 
 
-class Job:
+class Job(Task):
     """A first pass, which makes a summary, or a second one, which makes its distribution finer in a window."""
 
     def __init__(
         self, tensor: int, entry: TensorEntry, plan: Plan, known: Summary | None = None, window: Window | None = None
     ) -> None:
         """With `known` and `window`: a second pass. CodecError for a dtype that has no statistics."""
-        self.tensor = tensor
+        super().__init__(tensor, plan.units)
         self.entry = entry
         self.plan = plan
-        self.next_unit = 0
-        self.finished_units = 0
-        self.problem = ""
         self._share = entry.nbytes / (entry.size * DTYPE_BITS[plan.dtype] / 8 or 1)
         """Bytes in the tensor's own dtype for each byte of what its codec decodes to."""
         self._known = known
@@ -53,29 +52,24 @@ class Job:
         """Whether this is a second pass."""
         return self._second is not None
 
-    @property
-    def done(self) -> bool:
-        """Whether every unit that was begun is finished and no other one will be."""
-        begun = self.next_unit if self.problem else self.plan.units
-        return self.finished_units >= begun
-
-    def read(self, unit: int, buffer: Buffer, scratch: Scratch) -> int:
-        """Take in one unit's values; their bytes in the tensor's own dtype. Raises what reading and decoding raise."""
+    def read(self, unit: int, worker: Worker) -> int:
+        """Take in one unit's values; their bytes in the tensor's own dtype, none for a second pass."""
         target = self._first or self._second
         assert target is not None
         size = 0
-        for block, data in self.plan.blocks(unit, buffer):
-            target.add(block, data, scratch)
+        for block, data in self.plan.blocks(unit, worker.buffers[0]):
+            target.add(block, data, worker.scratches[0])
             size += data.nbytes
-        return round(size * self._share)
+        return 0 if self.is_second else round(size * self._share)
 
-    def summary(self, scratches: Sequence[Scratch], buffer: Buffer) -> Summary:
+    def summary(self, scratches: Sequence[Scratch]) -> Summary:
         """The summary of all units, extremes located; reads the blocks that hold them once more."""
         if self._second is not None:
             assert self._known is not None
             return self._known.with_linear(self._second.finish(scratches))
         assert self._first is not None
         summary = self._first.finish(scratches)
+        buffer = Buffer()
         places = self._first.places
         found = {
             f"{what}_at": self._at(what, place, buffer) for what, place in places._asdict().items() if place is not None
