@@ -1,7 +1,7 @@
 """GGML's block-quantised types (GGUF files): blocks of small integers with their scales become float32 values.
 
-Most types are unpacked by the loops of `gguf_loops`. The types that look values up in large code books (IQ1, IQ2, IQ3)
-take those from the `gguf` package, which is imported only then. Knows no file: bytes of whole blocks come in.
+Types are unpacked by the loops of `gguf_loops`, those that look values up in large code books (IQ1, IQ2, IQ3) by the
+loops of `gguf_codebooks`, which needs the `gguf` package. Knows no file: bytes of whole blocks come in.
 """
 
 from __future__ import annotations
@@ -58,9 +58,7 @@ def decode(data: memoryview, entry: TensorEntry, part: Part) -> NDArray[np.float
     if odd or len(data) != count * size:
         raise CodecError(f"{len(data):,} bytes are not the {entry.dtype} blocks of {list(shape)}", entry.name)
     blocks = np.frombuffer(data, np.uint8).reshape(count, size)
-    layout = _layouts().get(entry.dtype)
-    if layout is None:
-        return _by_package(blocks, entry).reshape(shape)
+    layout = _layouts().get(entry.dtype) or _with_book(entry)
     if entry.byteorder == ">" and layout.words:
         blocks = _swapped(blocks, layout.words)
     out = np.empty((count, values), np.float32)
@@ -68,22 +66,27 @@ def decode(data: memoryview, entry: TensorEntry, part: Part) -> NDArray[np.float
     return out.reshape(shape)
 
 
-def _by_package(blocks: NDArray[np.uint8], entry: TensorEntry) -> NDArray[np.float32]:
-    """Values by the `gguf` package; CodecError where it is missing, too old, or the bytes are in big-endian order."""
+def _with_book(entry: TensorEntry) -> Layout:
+    """How a type with a code book is unpacked; CodecError where the book, or the bytes' order, is not to be had."""
+    from wtui.codecs.gguf_codebooks import LOOPS, book
+
     if entry.byteorder == ">":
         raise CodecError(f"{entry.dtype} in big-endian order cannot be decoded", entry.name)
     try:
-        from gguf import GGMLQuantizationType
-        from gguf.quants import dequantize
-    except ImportError:
-        message = f"the code books of {entry.dtype} come with the gguf package: pip install 'wtui[gguf]'"
-        raise CodecError(message, entry.name) from None
-    try:
-        with np.errstate(all="ignore"):
-            values = dequantize(blocks, GGMLQuantizationType[entry.dtype])
-    except (KeyError, NotImplementedError):
-        raise CodecError(f"the installed gguf package does not know {entry.dtype}", entry.name) from None
-    return np.asarray(values, np.float32)
+        table = book(entry.dtype)
+    except CodecError as error:
+        raise CodecError(error.what, entry.name) from None
+    scales = _scattered_half if entry.dtype == "IQ1_M" else partial(_floats, kind="<f2", offsets=(0,))
+    return Layout(lambda blocks, s, out: LOOPS[entry.dtype](blocks, s, out, table), scales)
+
+
+def _scattered_half(blocks: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The scale of IQ1_M, whose bits are the upper four of each of four 16-bit numbers at offset 48."""
+    numbers = np.ascontiguousarray(blocks[:, 48:56]).view("<u2")
+    bits = np.zeros(len(blocks), np.uint16)
+    for place in range(4):
+        bits |= numbers[:, place] >> 12 << 4 * place
+    return bits.view(np.float16).astype(np.float32)[:, np.newaxis]
 
 
 def _swapped(blocks: NDArray[np.uint8], words: tuple[tuple[int, int], ...]) -> NDArray[np.uint8]:
