@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 __all__ = [
-    "STORAGES", "Call", "Global", "Pid", "Stored", "legacy_file", "module", "ordered", "parameter", "pickled", "script",
-    "state_dict", "tensor", "zip_file",
+    "STORAGES", "Call", "Global", "Pid", "Raw", "Stored", "legacy_file", "module", "ordered", "parameter", "pickled",
+    "script", "state_dict", "tensor", "zip_file",
 ]  # fmt: skip
 
 STORAGES = {
@@ -45,6 +45,17 @@ class Pid(NamedTuple):
     id: Any
 
 
+class Raw:
+    """Something that is written as it says itself."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def emit(self) -> bytes:
+        """Its opcodes."""
+        return self.data
+
+
 class Stored(NamedTuple):
     """A storage and what it holds."""
 
@@ -71,6 +82,8 @@ class _Writer:
             return
         if isinstance(value, Global):
             self.out += f"c{value.module}\n{value.name}\n".encode()
+        elif isinstance(value, Raw):
+            self.out += value.emit()
         elif isinstance(value, Pid):
             self.write(value.id)
             self.out += b"Q"

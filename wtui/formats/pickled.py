@@ -48,11 +48,11 @@ def catalogue(probe: Probe) -> Catalogue:
     """Everything in the pickle that is an array or a tensor; FormatError if it cannot be understood."""
     machine = Machine(Stream(probe.file))
     value = machine.load()
+    paddle = isinstance(value, Items) and _PADDLE_KEY in value.strings()
     visitor, tensors = Visitor(), Tensors(_PickleFile(probe.file))
     root = Draft(os.path.basename(probe.path))
     sections = read_sections(value, root, visitor, tensors)
     protocol = probe.head[1] if probe.head[0] == 0x80 else 0
-    paddle = isinstance(value, Items) and _PADDLE_KEY in value.strings()
     title = f"{'PaddlePaddle, pickle' if paddle else 'pickle'} of protocol {protocol}"
     metadata = {"checkpoint": sections.facts}
     return describe(probe.path, title, [file_ref(probe.file)], root, visitor, metadata, danger_notice(machine.called))
