@@ -1,7 +1,7 @@
 """Opening GGUF, ONNX, Flax, NumPy and Orbax files against the libraries that wrote them.
 
-`python -m tests.bench.open_other`. Whole processes: `wtui ls` against importing the library and loading the file, in turn; and resident memory after
-opening. Needs `pip install '.[formats-test]'`; what is not installed is left out.
+`python -m tests.bench.open_other`. Whole processes: `wtui ls` against importing the library and loading the file, in
+turn; and resident memory after opening. Needs `pip install '.[formats-test]'`; what is not installed is left out.
 """
 
 from __future__ import annotations
