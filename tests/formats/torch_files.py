@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 __all__ = [
-    "STORAGES", "Call", "Global", "Pid", "Raw", "Stored", "legacy_file", "module", "ordered", "parameter", "pickled",
-    "script", "state_dict", "tensor", "zip_file",
+    "STORAGES", "Call", "Global", "Pairs", "Pid", "Raw", "Stored", "legacy_file", "module", "ordered", "parameter",
+    "pickled", "script", "state_dict", "tensor", "zip_file",
 ]  # fmt: skip
 
 STORAGES = {
@@ -89,10 +89,10 @@ class _Writer:
             self.out += b"Q"
         elif isinstance(value, Call):
             self._call(value)
-        elif isinstance(value, dict):
+        elif isinstance(value, dict | Pairs):
             self.out += b"}"
             self._remember(value)
-            self._items(value)
+            self._items(value.pairs if isinstance(value, Pairs) else list(value.items()))
         elif isinstance(value, tuple):
             self.out += b"("
             for part in value:
@@ -113,15 +113,15 @@ class _Writer:
         self.write(tuple(value.args))
         self.out += b"R"
         self._remember(value)
-        if isinstance(value.state, _Pairs):
-            self._items(value.state)
+        if isinstance(value.state, Pairs):
+            self._items(value.state.pairs)
         elif value.state is not None:
             self.write(value.state)
             self.out += b"b"
 
-    def _items(self, value: Mapping[Any, Any]) -> None:
+    def _items(self, pairs: Sequence[tuple[Any, Any]]) -> None:
         self.out += b"("
-        for key, part in value.items():
+        for key, part in pairs:
             self.write(key)
             self.write(part)
         self.out += b"u"
@@ -135,8 +135,11 @@ class _Writer:
         self.out += pickle.dumps(value, 2)[2:-1].replace(b"q\x00", b"") if not isinstance(value, str) else _text(value)
 
 
-class _Pairs(dict[Any, Any]):
-    """Items to be set on the result of a call."""
+class Pairs:
+    """Items of a dictionary whose keys need not be hashable."""
+
+    def __init__(self, items: Sequence[tuple[Any, Any]]) -> None:
+        self.pairs = list(items)
 
 
 def _text(value: str) -> bytes:
@@ -146,7 +149,7 @@ def _text(value: str) -> bytes:
 
 def ordered(items: Mapping[Any, Any]) -> Call:
     """An OrderedDict."""
-    return Call(Global("collections", "OrderedDict"), (), _Pairs(items))
+    return Call(Global("collections", "OrderedDict"), (), Pairs(list(items.items())))
 
 
 def tensor(
