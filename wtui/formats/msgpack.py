@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PackedArray", "Reader", "Skipped"]
 
-MAX_ITEMS = 1_000_000
-"""Values in one file; more would only take time."""
+MAX_ITEMS = 1_200_000
+"""Values in one file, of which an array takes about five; more would only take time."""
 
 MAX_DEPTH = 64
 """Maps and lists in one another."""
@@ -88,7 +88,7 @@ class Reader:
 
         Maps with a key twice keep the last of the two, as Python does; keys that are no texts become texts.
         """
-        self._left -= 1
+        self._left -= depth < MAX_DEPTH
         if self._left < 0:
             self.is_exhausted = True
             raise FormatError(f"has more than {MAX_ITEMS:,} values", self._source.name)

@@ -76,10 +76,10 @@ def catalogue(probe: Probe) -> Catalogue:
     tensors = sorted(listing.tensors, key=lambda t: depth_key(t.name))
     ordered = tree_from_names(tensors, ".", root, keep_order=True)
     shards = f", {len(names)} shards" if len(names) > 1 else ""
-    extents = listing.extents
+    blocks = listing.blocks
 
     def locate(entry: TensorEntry) -> tuple[Part, ...]:
-        return cut(extents[entry.name], entry.shape, entry.dtype)
+        return cut(blocks[entry.name], entry.shape, entry.dtype)
 
     title = f"GGUF v{listing.version}{shards}"
     return Catalogue(probe.path, title, listing.files, ordered, root, metadata, listing.warnings, locate)
@@ -94,7 +94,10 @@ class _Listing:
         self.files: list[FileRef] = []
         self.tensors: list[TensorEntry] = []
         self.warnings: list[Notice] = []
-        self.extents: dict[str, Extent] = {}
+        self.blocks: dict[str, Extent] = {}
+        """Where the blocks of quantised tensors lie."""
+        self._names: set[str] = set()
+        self._spans: list[tuple[int, int, int, str]] = []
 
     def add_shard(self, probe: Probe, name: str, path: str | None) -> None:
         """Take in a file; one that cannot be read becomes a notice, unless it is the one that was asked for."""
@@ -128,21 +131,25 @@ class _Listing:
 
     def check_overlaps(self) -> None:
         """Tell of tensors that share bytes."""
-        file, end, owner = -1, 0, ""
-        for name, extent in sorted(self.extents.items(), key=lambda item: item[1]):
-            if extent.file == file and extent.offset < end and extent.length:
+        last, end, owner = -1, 0, ""
+        for file, start, stop, name in sorted(self._spans):
+            if file == last and start < end and start < stop:
                 self.warnings.append(Notice(name, f"its bytes overlap those of {owner}"))
-            if extent.file != file or extent.offset + extent.length > end:
-                file, end, owner = extent.file, extent.offset + extent.length, name
+            if file != last or stop > end:
+                last, end, owner = file, stop, name
+        self._spans.clear()
 
     def _add_tensors(self, header: Header, file: FileSource, shard: str) -> None:
         start = self._data_start(header)
         for info in header.tensors:
-            if info.name in self.extents:
+            if info.name in self._names:
                 self.warnings.append(Notice(info.name, f"stands in {shard} once more, which is not listed"))
                 continue
             entry, extent = _entry(info, start, len(self.files), header.byteorder, file.size)
-            self.extents[info.name] = extent
+            self._names.add(info.name)
+            self._spans.append((extent.file, extent.offset, extent.offset + extent.length, info.name))
+            if entry.parts is None:
+                self.blocks[info.name] = extent
             self.tensors.append(entry)
 
     def _data_start(self, header: Header) -> int:

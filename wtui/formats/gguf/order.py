@@ -6,6 +6,8 @@ Converters write tensors in the order of their sources, which may be the alphabe
 
 from __future__ import annotations
 
+from sys import intern
+
 __all__ = ["depth_key", "role"]
 
 _SECTIONS = {"enc": 0, "v": 0, "a": 1, "mm": 2, "dec": 3}
@@ -49,4 +51,4 @@ def role(name: str) -> str:
     """What the tensor is to its layer: the name's last part, `embedding` for tables of embeddings."""
     layer, _, last = name.rpartition(".")
     table = layer.rpartition(".")[2] in ("token_embd", "position_embd", "token_types")
-    return "embedding" if table and last == "weight" else last
+    return "embedding" if table and last == "weight" else intern(last)
