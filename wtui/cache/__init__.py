@@ -1,0 +1,26 @@
+"""Numbers kept between runs: statistics of files that have not changed since, in one SQLite file of the user's.
+
+Statistics only, never weights. A `Shelf` holds what is known of one model; where there is no cache, because the user
+wants none, the disk is full, the home cannot be written or the database is damaged, there is a shelf that holds
+nothing. Nothing here raises for such reasons, and nothing is ever served for a file that was changed. Knows no screen.
+"""
+
+from __future__ import annotations
+
+from wtui.cache.database import Usage, clear, database_path, usage
+from wtui.cache.records import Remembered, remembered, row_body, row_from
+from wtui.cache.shelf import NO_SHELF, Shelf, open_shelf
+
+__all__ = [
+    "NO_SHELF",
+    "Remembered",
+    "Shelf",
+    "Usage",
+    "clear",
+    "database_path",
+    "open_shelf",
+    "remembered",
+    "row_body",
+    "row_from",
+    "usage",
+]

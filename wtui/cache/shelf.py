@@ -1,0 +1,136 @@
+"""What is known of one model from earlier runs, and where what is found out now is kept for later ones.
+
+Records are gathered and written a few times a second at most. They are only written while the model's files are as
+they were when it was opened, and only if a change in between would have shown. Knows kinds and subjects of records.
+"""
+
+from __future__ import annotations
+
+import time
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from wtui.cache.database import Database, is_wanted
+from wtui.cache.identity import identity_of, is_settled, same_files
+from wtui.cache.records import Remembered, body, content, recall, remembered, row_body, row_from
+
+if TYPE_CHECKING:
+    from wtui.cache.identity import Identity
+    from wtui.model import Catalogue
+    from wtui.stats.row import SummaryRow
+    from wtui.stats.summary import Summary
+
+__all__ = ["NO_SHELF", "Shelf", "open_shelf"]
+
+WRITE_EVERY = 0.5
+"""Seconds between two transactions."""
+
+TENSOR, LAYER = "tensor", "layer"
+
+
+class Shelf:
+    """Of one model. Any thread may use it; nothing is raised, whatever is wrong with the disk."""
+
+    def __init__(self, catalogue: Catalogue, identity: Identity, database: Database) -> None:
+        self._files = catalogue.files
+        self._identity = identity
+        self._database = database
+        self._settled = is_settled(identity.stamps, time.time_ns())
+        self._waiting: dict[tuple[str, str], Any] = {}
+        self._written = time.monotonic()
+        self._lock = Lock()
+        self._texts: dict[str, dict[str, str]] = {}
+        for kind, subject, text in database.records(identity.key):
+            self._texts.setdefault(kind, {})[subject] = text
+
+    def take(self, kind: str) -> dict[str, Any]:
+        """Plain data of all records of a kind, by subject, as they were when the shelf was opened; once."""
+        found = {}
+        for subject, text in self._texts.pop(kind, {}).items():
+            try:
+                found[subject] = content(text)
+            except ValueError:
+                continue
+        return found
+
+    def put(self, kind: str, subject: str | int, data: Any) -> None:
+        """Keep plain data (what JSON can hold) for later runs; `flush` makes sure that it is written."""
+        if not self._settled:
+            return
+        with self._lock:
+            self._waiting[kind, str(subject)] = data
+            due = time.monotonic() - self._written >= WRITE_EVERY
+        if due:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is waiting, unless the files have changed since the model was opened: then nothing is kept."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+            self._written = time.monotonic()
+        if not waiting:
+            return
+        if same_files(self._files) != self._identity.stamps:
+            self._settled = False
+            return
+        self._database.put(
+            self._identity.key, [(kind, subject, body(data)) for (kind, subject), data in waiting.items()]
+        )
+
+    def close(self) -> None:
+        """Write what is waiting and close the database."""
+        self.flush()
+        self._database.close()
+
+    def tensors(self) -> dict[int, Remembered]:
+        """Numbers of tensors, by index in the catalogue; once, since they take memory."""
+        return self._decoded(TENSOR, recall)
+
+    def put_tensor(self, index: int, summary: Summary, row: SummaryRow) -> None:
+        """Keep the numbers of a tensor that was read whole."""
+        if row.seen == row.total:
+            self.put(TENSOR, index, remembered(summary, row))
+
+    def layers(self) -> dict[int, SummaryRow]:
+        """Numbers of layers taken together, by position in depth order (the root is at 0); once."""
+        return self._decoded(LAYER, row_from)
+
+    def put_layer(self, position: int, row: SummaryRow) -> None:
+        """Keep the numbers of a layer all of whose tensors were read whole."""
+        if row.seen == row.total:
+            self.put(LAYER, position, row_body(row))
+
+    def _decoded(self, kind: str, decode: Any) -> dict[int, Any]:
+        found = {}
+        for subject, data in self.take(kind).items():
+            try:
+                found[int(subject)] = decode(data)
+            except (ValueError, TypeError, LookupError):
+                continue
+        return found
+
+
+class _NoShelf(Shelf):
+    """Holds nothing."""
+
+    def __init__(self) -> None:
+        self._texts = {}
+        self._settled = False
+
+    def flush(self) -> None:
+        """Nothing to write."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+NO_SHELF: Shelf = _NoShelf()
+"""The shelf where there is no cache."""
+
+
+def open_shelf(catalogue: Catalogue, wanted: bool = True) -> Shelf:
+    """The shelf of a model, NO_SHELF if there can or shall be none."""
+    if not wanted or not is_wanted():
+        return NO_SHELF
+    identity = identity_of(catalogue)
+    return NO_SHELF if identity is None else Shelf(catalogue, identity, Database())
