@@ -43,6 +43,11 @@ class Shelf:
         for kind, subject, text in database.records(identity.key):
             self._texts.setdefault(kind, {})[subject] = text
 
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is written: not where there is no cache, nor of files that were changed just now."""
+        return self._settled and not self._database.problem
+
     def take(self, kind: str) -> dict[str, Any]:
         """Plain data of all records of a kind, by subject, as they were when the shelf was opened; once."""
         found = {}
@@ -116,6 +121,11 @@ class _NoShelf(Shelf):
     def __init__(self) -> None:
         self._texts = {}
         self._settled = False
+
+    @property
+    def keeps(self) -> bool:
+        """Never."""
+        return False
 
     def flush(self) -> None:
         """Nothing to write."""

@@ -26,6 +26,7 @@ __all__ = [
     "Opened",
     "Picture",
     "Progress",
+    "Recalled",
     "Sampled",
     "Scanned",
     "Stop",
@@ -85,6 +86,15 @@ class Opened(NamedTuple):
     """What the scan process has opened; subjects mean the same on both sides only if these files are the same."""
 
     files: tuple[FileRef, ...]
+
+
+class Recalled(NamedTuple):
+    """What is known from an earlier run, of files that have not changed since."""
+
+    rows: tuple[tuple[int, SummaryRow], ...]
+    layers: tuple[LayerSummary, ...]
+    complete: bool
+    """Whether that is every tensor that can be read: there is nothing to scan."""
 
 
 class Scanned(NamedTuple):
@@ -171,6 +181,8 @@ class Finished(NamedTuple):
     """Every tensor is scanned or has failed."""
 
     seconds: float
+    recalled: bool = False
+    """Whether everything was known from an earlier run and nothing was read."""
 
 
 class GoneWrong(NamedTuple):

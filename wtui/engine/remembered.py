@@ -1,0 +1,99 @@
+"""What a browsed model's screen is given from earlier runs, and what is kept for later ones.
+
+Between the cache, which knows plain records, and a session. Standard library only: the scan process hands over what is
+remembered before it imports numpy. Reads no weights.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wtui.cache import row_body, row_from
+from wtui.engine.protocol import AskHistogram, Distribution, LayerSummary, Recalled
+
+if TYPE_CHECKING:
+    from wtui.cache import Remembered, Shelf
+    from wtui.engine.protocol import Subject
+    from wtui.model import Catalogue
+    from wtui.stats.row import SummaryRow
+    from wtui.stats.summary import Summary
+
+__all__ = ["Memory"]
+
+LAYER, HISTOGRAM = "screen-layer", "screen-histogram"
+"""Kinds of records of our own."""
+
+
+class Memory:
+    """Numbers of one model by tensor, layer and histogram. One thread uses it."""
+
+    def __init__(self, catalogue: Catalogue, shelf: Shelf) -> None:
+        self._catalogue = catalogue
+        self._shelf = shelf
+        self.tensors: dict[int, Remembered] = shelf.tensors()
+        """By index of the tensor; none of them is an alias."""
+        self.layers: dict[Subject, LayerSummary] = {}
+        self._histograms: dict[AskHistogram, Distribution] = {}
+        for subject, data in shelf.take(LAYER).items():
+            self._recall(lambda s=subject, d=data: self._recall_layer(s, d))
+        for data in shelf.take(HISTOGRAM).values():
+            self._recall(lambda d=data: self._recall_histogram(d))
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what is handed over is kept."""
+        return self._shelf.keeps
+
+    def answer(self) -> Recalled | None:
+        """All that is remembered, for the screen; None if that is nothing."""
+        if not self.tensors:
+            return None
+        tensors = self._catalogue.tensors
+        owners = (i if t.alias_of is None else self._catalogue.index(t.alias_of) for i, t in enumerate(tensors))
+        rows = tuple((i, self.tensors[owner].row) for i, owner in enumerate(owners) if owner in self.tensors)
+        readable = (i for i, t in enumerate(tensors) if not t.problem and t.alias_of is None)
+        return Recalled(rows, tuple(self.layers.values()), all(i in self.tensors for i in readable))
+
+    def histogram(self, asked: AskHistogram) -> Distribution | None:
+        """The answer that was given to this very question."""
+        return self._histograms.get(asked)
+
+    def keep_tensor(self, index: int, summary: Summary, row: SummaryRow) -> None:
+        """Keep a tensor's numbers."""
+        self._shelf.put_tensor(index, summary, row)
+
+    def keep_layer(self, layer: LayerSummary) -> None:
+        """Keep a layer's numbers, if they are of all its values."""
+        if layer.tensors_done == layer.tensors and layer.row.seen == layer.row.total:
+            self.layers[layer.subject] = layer
+            self._shelf.put(LAYER, layer.subject, [row_body(layer.row), layer.tensors])
+
+    def keep_histogram(self, asked: AskHistogram, answer: Distribution) -> None:
+        """Keep a distribution of all values."""
+        if answer.seen == answer.total and asked not in self._histograms:
+            self._histograms[asked] = answer
+            self._shelf.put(HISTOGRAM, repr(tuple(asked)), [list(asked), list(answer[2:])])
+
+    def flush(self) -> None:
+        """Write what is still waiting to be written."""
+        self._shelf.flush()
+
+    def close(self) -> None:
+        """Write what is waiting and close the cache."""
+        self._shelf.close()
+
+    def _recall(self, take: Any) -> None:
+        """Take in one record; one that has not the form that it should have is left out."""
+        try:
+            take()
+        except (ValueError, TypeError, LookupError):
+            pass
+
+    def _recall_layer(self, subject: str, data: Any) -> None:
+        row, tensors = data
+        self.layers[int(subject)] = LayerSummary(int(subject), row_from(row), tensors, tensors)
+
+    def _recall_histogram(self, data: Any) -> None:
+        asked = AskHistogram(*data[0])
+        low, high, counts, *rest = data[1]
+        self._histograms[asked] = Distribution(asked.subject, asked[1:], low, high, tuple(counts), *rest)
