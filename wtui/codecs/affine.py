@@ -43,7 +43,8 @@ def decode(data: memoryview, entry: TensorEntry, part: Part) -> NDArray[np.gener
     scales = _along(arguments["scales"], arguments["axis"], start, shape, np.float32, entry.name)
     points = _along(arguments["zero_points"], arguments["axis"], start, shape, np.int64, entry.name)
     values: NDArray[np.float32] = (integers - points).astype(np.float32)
-    values *= scales
+    with np.errstate(over="ignore", invalid="ignore"):  # scales of a damaged file; what they give is shown as it is
+        values *= scales
     return values
 
 

@@ -181,9 +181,7 @@ def _objects(source: Source, meta: MetaGraph, bundle: Bundle | None, notices: li
     )
     if not alike or len(stored) > len(saved):
         if saved:
-            notices.append(
-                Notice("", "graph and variables are of different models; what is trained stays open")
-            )
+            notices.append(Notice("", "graph and variables are of different models; what is trained stays open"))
         return stored
     for node, other in zip(stored, saved, strict=False):
         other.attributes, other.slots = node.attributes, node.slots or other.slots
@@ -259,6 +257,7 @@ def _with_constants(
     except WtuiError as error:
         notices.append(Notice("", f"the constants of its graph cannot be read: {error}"))
     branches = list(listing.branches)
+    notices += found.notices if found is not None else ()
     if found is not None and frozen:
         tensors = hang(root, [*listing.tensors, *found.weights], branches)
         name_classes(root, found.classes)

@@ -57,7 +57,8 @@ def catalogue(probe: Probe) -> Catalogue:
     branches = [Branch(CONSTANTS, "", found.others)] if found.others else []
     tensors = hang(root, found.weights, branches)
     name_classes(root, found.classes)
-    notices = [] if found.weights else [Notice("", _no_weights(found))]
+    missing = _missing(found)
+    notices = [*found.notices, *([Notice("", missing)] if missing else [])]
     files = (file_ref(probe.file),)
     return Catalogue(probe.path, "TensorFlow graph", files, tensors, root, _metadata(source, found), notices)
 
@@ -69,11 +70,12 @@ def name_classes(root: LayerNode, classes: dict[str, str]) -> None:
             node.class_name = classes[node.path]
 
 
-def _no_weights(found: GraphTensors) -> str:
+def _missing(found: GraphTensors) -> str:
+    """What the graph lacks, or `""`."""
     variables = sum(found.operations.get(op, 0) for op in ("Variable", "VariableV2", "VarHandleOp"))
     if variables:
         return f"the graph has {variables:,} variables, whose values lie in a checkpoint and not in it"
-    return "the graph holds no weights"
+    return "" if found.weights else "the graph holds no weights"
 
 
 def _metadata(source: Source, found: GraphTensors) -> dict[str, Any]:

@@ -40,6 +40,9 @@ INTEGERS = ("int", "uint", "bool")
 MAX_STRING = 64 << 20
 """Bytes of a string that is read: an object graph has about 100 bytes a variable."""
 
+NAMED = 5
+"""Tensors that a notice names."""
+
 LFS_POINTER = b"version https://git-lfs"
 
 
@@ -94,16 +97,19 @@ class Bundle:
         """Notices on tensors that claim bytes of others, which nothing that TensorFlow writes does."""
         stored = [(e.shard, e.offset, e.size, str(k)) for k, e in self.tensors.items() if not e.slices and e.size]
         stored += [(e.shard, e.offset, e.size, f"a piece {k[1:60]!r}") for k, e in self.pieces.items() if e.size]
-        found: list[Notice] = []
+        pairs: list[str] = []
         shard, end, owner = -1, 0, ""
         for at, offset, size, name in sorted(stored):
             if at != shard:
                 shard, end = at, 0
             if offset < end:
-                found.append(Notice("", f"the bytes of {name} overlap those of {owner}"))
+                pairs.append(f"{name} with {owner}")
             if offset + size > end:
                 end, owner = offset + size, name
-        return found
+        if not pairs:
+            return []
+        named = ", ".join(pairs[:NAMED]) + (", ..." if len(pairs) > NAMED else "")
+        return [Notice("", f"{len(pairs):,} tensors share bytes with others, which nothing writes: {named}")]
 
     def tensor(
         self, key: str, name: str, role: str = "", group: str = "model", trainable: bool | None = None

@@ -11,7 +11,9 @@ from wtui.errors import FormatError
 from wtui.formats.tf.dtypes import DT_STRING, is_weight_dtype
 from wtui.formats.tf.graph import Constant, Node, constant_entry, graph_nodes, read_constant
 from wtui.formats.tf.naming import unique
-from wtui.formats.tf.roles import GUESSES, INITIAL, OPERATIONS, scope_of, uses
+from wtui.formats.tf.roles import GUESSES, INITIAL, OPERATIONS, TAKING, scope_of, uses
+
+from wtui.model import Notice
 
 if TYPE_CHECKING:
     from wtui.formats.protobuf import Field
@@ -23,6 +25,9 @@ __all__ = ["CONSTANTS", "GraphTensors", "read_graph"]
 
 CONSTANTS = "constants"
 """The node that holds constants which are no weights."""
+
+MAX_NODES = 200_000
+"""Operations of a graph that are read, functions included: 2 s, and more than the largest published graphs have."""
 
 GUESS = "by the operation that takes it"
 
@@ -39,6 +44,7 @@ class GraphTensors(NamedTuple):
     """How often each operation stands in the graph."""
     texts: int
     """Constants that are texts, which are not listed."""
+    notices: list[Notice]
 
 
 class _Found(NamedTuple):
@@ -53,7 +59,11 @@ def read_graph(source: Source, graph: Field, file: int, functions: bool = True) 
     raw: list[tuple[str, Constant]] = []
     operations: dict[str, int] = {}
     texts = 0
-    for node in graph_nodes(source, graph, functions):
+    notices: list[Notice] = []
+    for count, node in enumerate(graph_nodes(source, graph, TAKING, functions)):
+        if count == MAX_NODES:
+            notices.append(Notice("", f"only the first {MAX_NODES:,} operations of its graph were read"))
+            break
         operations[node.op] = operations.get(node.op, 0) + 1
         if node.value is not None:
             constant = read_constant(source, node.value)
@@ -67,7 +77,7 @@ def read_graph(source: Source, graph: Field, file: int, functions: bool = True) 
     found = [_Found(name, constant, known.get(name)) for name, constant in raw]
     weights = [f for f in found if _is_weight(f)]
     others = [f for f in found if not _is_weight(f)]
-    result = GraphTensors([], [], {}, operations, texts)
+    result = GraphTensors([], [], {}, operations, texts, notices)
     for f, name in zip(weights, unique(scope_of(f.name) for f in weights), strict=True):
         result.weights.append(_weight(source, f, name, file, result.classes))
     for f, name in zip(others, unique(f"{CONSTANTS}/{f.name}" for f in others), strict=True):

@@ -28,9 +28,9 @@ _WEIGHTS = frozenset({1, 2, 11, 12, 13, 14, 15, 16, 19, 24, 25, 26, 27, 28, 29, 
 
 
 def dtype_name(number: int) -> str:
-    """`float32` for 1, ...; `type 99` for a number that is none."""
+    """`float32` for 1, ...; `DT_99` for a number that is none."""
     number = number - REFERENCE if number > REFERENCE else number
-    return DTYPES.get(number, f"type {number}")
+    return DTYPES.get(number, f"DT_{number}")
 
 
 def is_weight_dtype(number: int) -> bool:

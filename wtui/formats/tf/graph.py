@@ -6,13 +6,14 @@ From tensorflow/core/framework/graph.proto, node_def.proto and tensor.proto. A v
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from wtui.errors import FormatError
 from wtui.formats.boxes import cut
-from wtui.formats.protobuf import FIXED32, FIXED64, LEN, VARINT, Field, fields, signed, text, varint
+from wtui.formats.protobuf import FIXED32, FIXED64, LEN, VARINT, Field, fields, message, signed, text, varint
 from wtui.formats.tf.dtypes import DT_STRING, OPAQUE, dtype_name
 from wtui.model import DTYPE_BITS, RAW, Extent, Part, TensorEntry
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Constant", "Node", "constant_entry", "graph_nodes", "read_constant"]
 
-MAX_NODES = 500_000
-"""Operations of one graph, functions included."""
+SMALL = 4096
+"""Bytes of an operation that is read in one go."""
 
 MAX_RANK = 254
 MAX_PIECES = 100_000
@@ -67,58 +68,70 @@ class Constant(NamedTuple):
     """Runs of numbers, where there is no content."""
 
 
-def graph_nodes(source: Source, graph: Field, functions: bool = True) -> Iterator[Node]:
-    """The operations of a GraphDef in its order, then those of its functions, called `function/name`."""
-    left = MAX_NODES
+def graph_nodes(source: Source, graph: Field, wanted: Container[str], functions: bool = True) -> Iterator[Node]:
+    """The operations of a GraphDef in its order, then those of its functions, called `function/name`.
+
+    Inputs are only told of the kinds that are `wanted`: most operations of a graph are of no interest.
+    """
+    reader = _Reader(source, wanted)
     libraries: list[Field] = []
     for field in fields(source, graph.start, graph.stop):
         if field.number == 1 and field.wire == LEN:
-            left = _count(left)
-            yield _node(source, field, "")
+            yield reader.node(field, "")
         elif field.number == 2 and field.wire == LEN and functions:
             libraries.append(field)
     for library in libraries:
         for function in fields(source, library.start, library.stop):
             if function.number == 1 and function.wire == LEN:
-                for node in _function(source, function):
-                    left = _count(left)
-                    yield node
+                yield from reader.function(function)
 
 
-def _count(left: int) -> int:
-    if left <= 0:
-        raise FormatError(f"its graph has more than {MAX_NODES:,} operations")
-    return left - 1
+class _Reader:
+    """Reads operations, of which a graph has many and most are small: those in one go."""
 
+    def __init__(self, source: Source, wanted: Container[str]) -> None:
+        self._source = source
+        self._wanted = wanted
 
-def _function(source: Source, function: Field) -> Iterator[Node]:
-    """The operations of a FunctionDef, whose signature comes first."""
-    name = ""
-    for field in fields(source, function.start, function.stop):
-        if field.number == 1 and field.wire == LEN:
-            signature = fields(source, field.start, field.stop)
-            name = next((text(source, f) for f in signature if f.number == 1 and f.wire == LEN), "")
-        elif field.number == 3 and field.wire == LEN:
-            yield _node(source, field, f"{name}/")
+    def function(self, function: Field) -> Iterator[Node]:
+        """The operations of a FunctionDef, whose signature comes first."""
+        name = ""
+        for field in fields(self._source, function.start, function.stop):
+            if field.number == 1 and field.wire == LEN:
+                signature = fields(self._source, field.start, field.stop)
+                name = next((text(self._source, f) for f in signature if f.number == 1 and f.wire == LEN), "")
+            elif field.number == 3 and field.wire == LEN:
+                yield self.node(field, f"{name}/")
 
+    def node(self, field: Field, scope: str) -> Node:
+        """A NodeDef; of its attributes only a constant's value is looked for."""
+        size = field.stop - field.start
+        if size <= SMALL:
+            data = self._source.read(field.start, size)
+            return self._collect(
+                message(data), lambda f: data[f.start : f.stop].decode("utf-8", "replace"), field.start, scope
+            )
+        return self._collect(fields(self._source, field.start, field.stop), partial(text, self._source), 0, scope)
 
-def _node(source: Source, field: Field, scope: str) -> Node:
-    """A NodeDef; of its attributes only a constant's value is looked for."""
-    name = op = ""
-    inputs: list[str] = []
-    value = None
-    for f in fields(source, field.start, field.stop):
-        if f.wire != LEN:
-            continue
-        if f.number == 1:
-            name = text(source, f)
-        elif f.number == 2:
-            op = text(source, f)
-        elif f.number == 3:
-            inputs.append(scope + text(source, f))
-        elif f.number == 5 and op == "Const" and value is None:
-            value = _attribute(source, f)
-    return Node(scope + name, op, tuple(inputs), value)
+    def _collect(self, found: Iterator[Field], read: Callable[[Field], str], base: int, scope: str) -> Node:
+        """A node from its fields, whose offsets count from `base`."""
+        name = op = ""
+        inputs: list[str] = []
+        value = None
+        for f in found:
+            if f.wire != LEN:
+                continue
+            if f.number == 1:
+                name = read(f)
+            elif f.number == 2:
+                op = read(f)
+                if op != "Const" and op not in self._wanted:
+                    break
+            elif f.number == 3:
+                inputs.append(scope + read(f))
+            elif f.number == 5 and op == "Const" and value is None:
+                value = _attribute(self._source, f._replace(start=f.start + base, stop=f.stop + base))
+        return Node(scope + name, op, tuple(inputs), value)
 
 
 def _attribute(source: Source, field: Field) -> Field | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from wtui.formats.tf.graph import Node
 
-__all__ = ["FORWARDING", "INITIAL", "Use", "scope_of", "uses"]
+__all__ = ["FORWARDING", "INITIAL", "TAKING", "Use", "scope_of", "uses"]
 
 _KERNEL = {1: "kernel"}
 _NORM = {1: "gamma", 2: "beta", 3: "moving_mean", 4: "moving_variance"}
@@ -40,6 +40,9 @@ FORWARDING = frozenset({
     "Dequantize", "PreventGradient",
 })  # fmt: skip
 """Operations that hand their first input on as what it is."""
+
+TAKING = frozenset({*OPERATIONS, *GUESSES, *FORWARDING, *ASSIGNING, "Sub"})
+"""Operations that say something of what they take."""
 
 UGLY = ("/resource", "/ReadVariableOp", "/read")
 """What freezing appends to the names of variables."""

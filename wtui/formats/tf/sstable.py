@@ -26,8 +26,8 @@ FOOTER = 48
 TRAILER = 5
 """Bytes behind a block: its compression and a checksum."""
 
-MAX_TABLE = 128 << 20
-"""Bytes of all blocks together once decompressed: a million tensors take about 60 MB."""
+MAX_TABLE = 64 << 20
+"""Bytes of all blocks together once decompressed: a million tensors take about 30 MB."""
 
 MAX_KEYS = 128 << 20
 """Bytes of all keys together: each is stored as a difference to the one before, and could grow without end."""

@@ -142,10 +142,10 @@ def _scopes(graph: Subgraph) -> dict[int, str]:
     """The scope of each operation: of its constants, else of what it computes, else its kind and place."""
     found: dict[int, str] = {}
     for place, operator in enumerate(graph.operators):
-        named = [graph.tensors[i] for i in (*operator.inputs, *operator.outputs) if 0 <= i < len(graph.tensors)]
-        constants = [_scope(tensor.name) for tensor in named if tensor.length]
-        computed = [_scope(tensor.name) for tensor in reversed(named)]
-        known = next((scope for scope in (*constants, *computed) if scope), "")
+        inputs = [graph.tensors[i] for i in operator.inputs if 0 <= i < len(graph.tensors)]
+        outputs = [graph.tensors[i] for i in operator.outputs if 0 <= i < len(graph.tensors)]
+        named = [_scope(tensor.name) for tensor in (*(t for t in inputs if t.length), *outputs)]
+        known = next((scope for scope in named if scope), "")
         found[place] = known or f"{operator.op.lower()}_{place}"
     return found
 
