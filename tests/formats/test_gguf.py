@@ -30,7 +30,7 @@ F32, F16, Q8_0 = 0, 1, 8
 METADATA = {
     "general.architecture": ("string", "llama"),
     "general.name": ("string", "Tiny"),
-    "llama.block_count": ("uint32", 11),
+    "llama.block_count": ("uint32", 1),
     "llama.rope.freq_base": ("float32", 10000.0),
     "tokenizer.ggml.add_bos": ("bool", True),
     "tokenizer.ggml.tokens": ("array", ("string", [f"token {i}" for i in range(3000)])),
@@ -94,7 +94,7 @@ def test_metadata_is_kept_and_long_arrays_are_only_counted(tmp_path: Path) -> No
     assert found.metadata == {
         "general.architecture": "llama",
         "general.name": "Tiny",
-        "llama.block_count": 11,
+        "llama.block_count": 1,
         "llama.rope.freq_base": 10000.0,
         "tokenizer.ggml.add_bos": True,
         "tokenizer.ggml.tokens": "array of 3,000 strings",
@@ -124,8 +124,9 @@ def test_numbers_that_json_cannot_hold_become_text(tmp_path: Path) -> None:
 
 
 def test_weights_are_not_read(tmp_path: Path) -> None:
+    metadata = METADATA | {"llama.block_count": ("uint32", 4)}
     tensors = [Tensor(f"blk.{i}.ffn_up.weight", (1 << 15, 1 << 14), Q8_0, b"") for i in range(4)]
-    data = bytearray(gguf_bytes(METADATA, tensors))
+    data = bytearray(gguf_bytes(metadata, tensors))
     each = (1 << 29) // 32 * 34
     for i, tensor in enumerate(tensors):
         at = data.index(string(tensor.name)) + 8 + len(tensor.name) + 4 + 16 + 4
@@ -183,7 +184,7 @@ def shards(folder: Path, skip: int = 0) -> list[Path]:
         metadata: dict[str, Any] = {"split.no": ("uint32", i - 1), "split.count": ("uint32", 3)}
         metadata["split.tensors.count"] = ("int32", 4)
         if i == 1:
-            metadata |= METADATA
+            metadata |= METADATA | {"llama.block_count": ("uint32", 2)}
         tensors = [[floats("token_embd.weight", 3)], [eights("blk.1.attn_q.weight", 32)], [floats("blk.0.x.weight", 2)]]
         extra = [floats("output.weight", 4)] if i == 2 else []
         if i != skip:
@@ -215,6 +216,7 @@ def test_a_missing_or_damaged_shard_is_told_and_the_rest_stays(tmp_path: Path) -
     assert told == [
         ("the shard tiny-00002-of-00003.gguf is missing", True),
         ("was written with 4 tensors; 2 are here", True),
+        ("1 of its 2 blocks have no tensors: 1", True),
     ]
     paths[1].write_bytes(b"")
     assert "tiny-00002-of-00003.gguf is no GGUF file" in open_catalogue(str(paths[0])).warnings[0].message

@@ -48,6 +48,9 @@ MAX_ALIGNMENT = 1 << 20
 
 MAX_SHARDS = 10_000
 
+MAX_BLOCKS = 10_000
+
+_BLOCK = re.compile(r"^blk\.(\d{1,5})\.")
 _SHARD = re.compile(r"^(.*)-(\d{5})-of-(\d{5})\.gguf$")
 
 
@@ -68,6 +71,7 @@ def catalogue(probe: Probe) -> Catalogue:
     if not listing.files:
         raise FormatError(listing.warnings[0].message if listing.warnings else "holds no GGUF file", probe.path)
     listing.check_counts(len(names))
+    listing.check_blocks()
     listing.check_overlaps()
     metadata = listing.metadata
     architecture = str(metadata.get("general.architecture", ""))
@@ -128,6 +132,18 @@ class _Listing:
             if isinstance(expected, int) and expected > 0 and expected != found:
                 message = f"was written with {expected:,} {what}; {found:,} are here"
                 self.warnings.append(Notice("", message, lost=found < expected))
+
+    def check_blocks(self) -> None:
+        """Tell of blocks that the metadata count and no tensor belongs to; a shard or a save may be missing."""
+        count = self.metadata.get(f"{self.metadata.get('general.architecture')}.block_count")
+        found = {int(m[1]) for m in map(_BLOCK.match, self._names) if m}
+        if not isinstance(count, int) or not found or count > MAX_BLOCKS:
+            return
+        missing = [i for i in range(count) if i not in found]
+        if missing:
+            named = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
+            message = f"{len(missing):,} of its {count:,} blocks have no tensors: {named}"
+            self.warnings.append(Notice("", message, lost=True))
 
     def check_overlaps(self) -> None:
         """Tell of tensors that share bytes."""
