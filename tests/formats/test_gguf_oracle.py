@@ -25,7 +25,7 @@ def write(path: Path, big_endian: bool = False, **options: Any) -> dict[str, np.
     endianess = gguf.GGUFEndian.BIG if big_endian else gguf.GGUFEndian.LITTLE
     writer = gguf.GGUFWriter(path, "llama", endianess=endianess, **options)
     writer.add_name("tiny")
-    writer.add_block_count(2)
+    writer.add_block_count(1)
     writer.add_tokenizer_model("llama")
     writer.add_token_list([f"token {i}".encode() for i in range(1000)])
     rng = np.random.default_rng(0)
