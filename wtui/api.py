@@ -4,8 +4,8 @@
         kernel = model["fc1/kernel"]
         print(kernel.shape, kernel.summary().std)
 
-Opening reads metadata only; values are read when they are asked for, by the engine that also serves the browser and
-the command line. Knows no format and no screen.
+A model that a program holds in its memory is opened in the same way. Opening reads metadata only; values are read when
+they are asked for, by the engine that also serves the browser and the command line. Knows no format and no screen.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wtui.model import Catalogue, LayerNode, Notice, Totals
     from wtui.stats.row import SummaryRow
     from wtui.stats.summary import Histogram, Summary
+    from wtui.storage import Files
 
 __all__ = ["Layer", "Model", "ScanResult", "Statistics", "Tensor", "browse", "open"]
 
@@ -34,23 +35,36 @@ NEAREST = 3
 """Names that an error about an unknown one suggests."""
 
 
-def open(
-    path: str | os.PathLike[str], *, format: str | None = None, cache: bool = True, threads: int | None = None
-) -> Model:
-    """Open a model file, or a folder that is a model; StorageError or FormatError if that is impossible.
+def open(model: object, *, format: str | None = None, cache: bool = True, threads: int | None = None) -> Model:
+    """Open a model file, a folder that is a model, or a model in memory; WtuiError if that is impossible.
+
+    In memory: a Keras model, a torch module, a tf.Module or Checkpoint, or arrays in nested dicts, lists and pytrees.
+    Nothing is copied where the framework allows a view; values are those at the time when they are read.
+    `keras:NAME` builds one of keras.applications, untrained, in a process of its own.
 
     `format` names a reader and skips sniffing (see `wtui.formats.FORMATS`). `threads` read values, by default one for
     each processor. `cache` is reserved: summaries are not kept between runs yet, whatever it says; while a model is
     open it keeps its own.
     """
-    return Model(open_catalogue(os.fspath(path), format), threads)
+    if isinstance(model, str | os.PathLike):
+        path = os.fspath(model)
+        return Model(open_catalogue(path, format), threads)
+    from wtui.live.objects import open_object
+
+    opened = open_object(model)
+    return Model(opened.catalogue, threads, files=opened.files())
 
 
-def browse(path: str | os.PathLike[str], *, format: str | None = None) -> None:
-    """Open the browser on a model in this terminal; returns when the user leaves it."""
-    from wtui.tui.launch import browse_path
+def browse(model: object, *, format: str | None = None) -> None:
+    """Open the browser on a model, file or object as for `open`, in this terminal; returns when the user leaves it."""
+    if isinstance(model, str | os.PathLike):
+        from wtui.tui.launch import browse_path
 
-    browse_path(os.fspath(path), format)
+        browse_path(os.fspath(model), format)
+    else:
+        from wtui.tui.launch import browse_object
+
+        browse_object(model)
 
 
 class ScanResult(NamedTuple):
@@ -77,10 +91,13 @@ class Statistics(NamedTuple):
 class Model:
     """An open model. A context manager that closes its files; any thread may use it."""
 
-    def __init__(self, catalogue: Catalogue, threads: int | None = None) -> None:
+    def __init__(
+        self, catalogue: Catalogue, threads: int | None = None, cache: bool = True, files: Files | None = None
+    ) -> None:
+        """`files` are where the bytes are if that is not where the catalogue's paths lead."""
         self.catalogue = catalogue
         """All metadata, as `wtui.model` describes it."""
-        self._opened = Opened(catalogue, threads)
+        self._opened = Opened(catalogue, threads, cache, files)
 
     @property
     def path(self) -> str:
@@ -201,17 +218,18 @@ class Model:
     def statistics(
         self, tensors: Iterable[Tensor | str] | None = None, on_progress: Callable[[int, int], None] | None = None
     ) -> Statistics:
-        """Scan tensors (default: all in the file) and give every number that is shown of them, as plain data."""
+        """Every number that is shown of tensors (default: all in the file), as plain data; reads what is not known."""
         chosen = [self._handle(t) for t in (self._opened.tensors if tensors is None else tensors)]
+        summaries = self._opened.summaries
         rows: dict[int, SummaryRow] = {}
         problems: dict[int, str] = {}
-        for tensor, summary, error, _, _ in self.scan(chosen, on_progress):
-            if summary is not None:
-                rows[tensor.index] = summary.row()
+        for tensor, row, problem, _, _ in summaries.rows([t.index for t in chosen], on_progress):
+            if row is not None:
+                rows[tensor] = row
             else:
-                problems[tensor.index] = error.what if error else ""
+                problems[tensor] = problem
         try:
-            whole = (self.root.summary() if tensors is None else self.summary(chosen)).row()
+            whole = summaries.whole_row() if tensors is None else summaries.row_together(self._owners(chosen))
         except CodecError:
             whole = None
         return Statistics(rows, problems, whole)

@@ -28,9 +28,16 @@ __all__ = ["Layer", "Opened", "Tensor"]
 class Opened:
     """One open model: its catalogue, its files, and what is known of its values."""
 
-    def __init__(self, catalogue: Catalogue, threads: int | None = None) -> None:
+    def __init__(
+        self, catalogue: Catalogue, threads: int | None = None, cache: bool = True, files: Files | None = None
+    ) -> None:
+        """With `cache`, numbers are kept between runs, unless the environment forbids it.
+
+        `files` are where the bytes are if that is not where the catalogue's paths lead: in memory, and never cached.
+        """
         self.catalogue = catalogue
-        self._files = Files(catalogue.files)
+        self._cache = cache and files is None
+        self._files = files or Files(catalogue.files)
         self._threads = threads
         self._closed = False
         self._layers: dict[int, Layer] = {}
@@ -53,9 +60,10 @@ class Opened:
 
     @cached_property
     def _summaries(self) -> Summaries:
+        from wtui.cache import open_shelf
         from wtui.engine.summaries import Summaries
 
-        return Summaries(self.catalogue, self._files, self._threads)
+        return Summaries(self.catalogue, self._files, self._threads, open_shelf(self.catalogue, self._cache))
 
     @property
     def files(self) -> Files:
@@ -94,6 +102,8 @@ class Opened:
     def close(self) -> None:
         """Close the files; what is known already stays known."""
         self._closed = True
+        if "_summaries" in self.__dict__:
+            self._summaries.close()
         self._files.close()
 
     def _check_open(self) -> None:

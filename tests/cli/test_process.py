@@ -96,10 +96,10 @@ def test_an_interrupt_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
     path.write_bytes(len(header).to_bytes(8, "little") + header)
     os.truncate(path, 8 + len(header) + count)
     script = (
-        "import os, signal, sys\nfrom wtui.__main__ import main\nfrom wtui.api import Model\nscan = Model.scan\n"
+        "import os, signal, sys\nfrom wtui.__main__ import main\nfrom wtui.engine.summaries import Summaries\nscan = Summaries.scan\n"
         "def interrupted(self, tensors, on_progress):\n"
         "    return scan(self, tensors, lambda done, total: os.kill(os.getpid(), signal.SIGINT))\n"
-        "Model.scan = interrupted\nsys.exit(main(sys.argv[1:]))"
+        "Summaries.scan = interrupted\nsys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", script, "stats", str(path), "--threads", "1"]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from wtui.cache.database import Usage, clear, database_path, usage
 from wtui.cache.records import Remembered, remembered, row_body, row_from
-from wtui.cache.shelf import NO_SHELF, Shelf, open_shelf
+from wtui.cache.shelf import NO_SHELF, Shelf, group_key, open_shelf
 
 __all__ = [
     "NO_SHELF",
@@ -18,6 +18,7 @@ __all__ = [
     "Usage",
     "clear",
     "database_path",
+    "group_key",
     "open_shelf",
     "remembered",
     "row_body",

@@ -7,25 +7,31 @@ they were when it was opened, and only if a change in between would have shown. 
 from __future__ import annotations
 
 import time
+from hashlib import blake2b
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wtui.cache.database import Database, is_wanted
 from wtui.cache.identity import identity_of, is_settled, same_files
 from wtui.cache.records import Remembered, body, content, recall, remembered, row_body, row_from
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from wtui.cache.identity import Identity
     from wtui.model import Catalogue
     from wtui.stats.row import SummaryRow
     from wtui.stats.summary import Summary
 
-__all__ = ["NO_SHELF", "Shelf", "open_shelf"]
+__all__ = ["NO_SHELF", "Shelf", "group_key", "open_shelf"]
 
 WRITE_EVERY = 0.5
 """Seconds between two transactions."""
 
-TENSOR, LAYER = "tensor", "layer"
+TENSOR, LAYER, GROUP = "tensor", "layer", "group"
+"""Kinds of records."""
+
+Decoded = TypeVar("Decoded")
 
 
 class Shelf:
@@ -96,16 +102,25 @@ class Shelf:
         if row.seen == row.total:
             self.put(TENSOR, index, remembered(summary, row))
 
-    def layers(self) -> dict[int, SummaryRow]:
-        """Numbers of layers taken together, by position in depth order (the root is at 0); once."""
-        return self._decoded(LAYER, row_from)
+    def layers(self) -> dict[int, tuple[SummaryRow, int]]:
+        """Numbers of layers and of how many tensors they are, by position in depth order (the root is at 0); once."""
+        return self._decoded(LAYER, lambda data: (row_from(data[0]), int(data[1])))
 
-    def put_layer(self, position: int, row: SummaryRow) -> None:
+    def put_layer(self, position: int, row: SummaryRow, tensors: int) -> None:
         """Keep the numbers of a layer all of whose tensors were read whole."""
         if row.seen == row.total:
-            self.put(LAYER, position, row_body(row))
+            self.put(LAYER, position, [row_body(row), tensors])
 
-    def _decoded(self, kind: str, decode: Any) -> dict[int, Any]:
+    def groups(self) -> dict[int, SummaryRow]:
+        """Numbers of tensors taken together, by `group_key`; once."""
+        return self._decoded(GROUP, row_from)
+
+    def put_group(self, key: int, row: SummaryRow) -> None:
+        """Keep the numbers of tensors taken together, all of which were read whole."""
+        if row.seen == row.total:
+            self.put(GROUP, key, row_body(row))
+
+    def _decoded(self, kind: str, decode: Callable[[Any], Decoded]) -> dict[int, Decoded]:
         found = {}
         for subject, data in self.take(kind).items():
             try:
@@ -113,6 +128,11 @@ class Shelf:
             except (ValueError, TypeError, LookupError):
                 continue
         return found
+
+
+def group_key(tensors: Sequence[int]) -> int:
+    """What a group of tensors, by their indices in the order in which they are put together, is kept under."""
+    return int.from_bytes(blake2b(repr(list(tensors)).encode(), digest_size=8).digest())
 
 
 class _NoShelf(Shelf):

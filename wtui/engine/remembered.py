@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wtui.cache import row_body, row_from
 from wtui.engine.protocol import AskHistogram, Distribution, LayerSummary, Recalled
 
 if TYPE_CHECKING:
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Memory"]
 
-LAYER, HISTOGRAM = "screen-layer", "screen-histogram"
-"""Kinds of records of our own."""
+HISTOGRAM = "histogram"
+"""Kind of the records of our own."""
 
 
 class Memory:
@@ -32,12 +31,15 @@ class Memory:
         self._shelf = shelf
         self.tensors: dict[int, Remembered] = shelf.tensors()
         """By index of the tensor; none of them is an alias."""
-        self.layers: dict[Subject, LayerSummary] = {}
+        self.layers: dict[Subject, LayerSummary] = {
+            -1 - position: LayerSummary(-1 - position, row, n, n) for position, (row, n) in shelf.layers().items()
+        }
         self._histograms: dict[AskHistogram, Distribution] = {}
-        for subject, data in shelf.take(LAYER).items():
-            self._recall(lambda s=subject, d=data: self._recall_layer(s, d))
         for data in shelf.take(HISTOGRAM).values():
-            self._recall(lambda d=data: self._recall_histogram(d))
+            try:
+                self._recall_histogram(data)
+            except (ValueError, TypeError, LookupError):
+                continue
 
     @property
     def keeps(self) -> bool:
@@ -66,7 +68,7 @@ class Memory:
         """Keep a layer's numbers, if they are of all its values."""
         if layer.tensors_done == layer.tensors and layer.row.seen == layer.row.total:
             self.layers[layer.subject] = layer
-            self._shelf.put(LAYER, layer.subject, [row_body(layer.row), layer.tensors])
+            self._shelf.put_layer(-1 - layer.subject, layer.row, layer.tensors)
 
     def keep_histogram(self, asked: AskHistogram, answer: Distribution) -> None:
         """Keep a distribution of all values."""
@@ -81,17 +83,6 @@ class Memory:
     def close(self) -> None:
         """Write what is waiting and close the cache."""
         self._shelf.close()
-
-    def _recall(self, take: Any) -> None:
-        """Take in one record; one that has not the form that it should have is left out."""
-        try:
-            take()
-        except (ValueError, TypeError, LookupError):
-            pass
-
-    def _recall_layer(self, subject: str, data: Any) -> None:
-        row, tensors = data
-        self.layers[int(subject)] = LayerSummary(int(subject), row_from(row), tensors, tensors)
 
     def _recall_histogram(self, data: Any) -> None:
         asked = AskHistogram(*data[0])

@@ -1,7 +1,8 @@
 """Summaries of one model's tensors for programs: computed when they are asked for, in this process, and kept.
 
 The Python API and the command line stand on it; the browser's scan process has `wtui.engine.session` instead. Both
-read by the same scanner and fold by the same folds. Knows indices and summaries, no names and no screen.
+read by the same scanner and fold by the same folds. Rows may be known from an earlier run; summaries, which have their
+distribution, are always of values read now. Knows indices and summaries, no names and no screen.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
+from wtui.cache import NO_SHELF, group_key
 from wtui.engine.fold import TensorFold, folded_tensors
 from wtui.engine.scan import Scanner
 from wtui.engine.store import SummaryStore
@@ -18,18 +20,24 @@ from wtui.errors import CodecError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from wtui.cache import Remembered, Shelf
     from wtui.engine.scan import Outcome
     from wtui.model import Catalogue
     from wtui.stats.linear import Window
+    from wtui.stats.row import SummaryRow
     from wtui.stats.summary import Summary
     from wtui.storage import Files
 
     OnProgress = Callable[[int, int], None]
 
-__all__ = ["Step", "Summaries"]
+__all__ = ["RowStep", "Step", "Summaries"]
 
 MAX_COUNTS = 256 << 20
 """Bytes of pattern counts that are kept; a tensor whose counts were let go is read again when they are asked for."""
+
+
+WHOLE = -1
+"""Key of the whole model among groups of tensors."""
 
 
 class Step(NamedTuple):
@@ -42,16 +50,32 @@ class Step(NamedTuple):
     bytes_total: int
 
 
+class RowStep(NamedTuple):
+    """The numbers of a tensor, or why there are none, and how far the scan is with it."""
+
+    tensor: int
+    row: SummaryRow | None
+    problem: str
+    bytes_done: int
+    bytes_total: int
+
+
 class Summaries:
     """What is known of a model's tensors; any thread may ask."""
 
-    def __init__(self, catalogue: Catalogue, files: Files, threads: int | None = None) -> None:
+    def __init__(self, catalogue: Catalogue, files: Files, threads: int | None = None, shelf: Shelf = NO_SHELF) -> None:
         self._catalogue = catalogue
         self._files = files
         self._threads = threads
         self._store = SummaryStore(MAX_COUNTS)
         self._whole = TensorFold(folded_tensors(catalogue, catalogue.root), self._store)
         self._lock = Lock()
+        self._shelf = shelf
+        self._remembered: dict[int, Remembered] = shelf.tensors()
+        self._groups: dict[int, SummaryRow] = shelf.groups()
+        layers = shelf.layers()
+        if 0 in layers:
+            self._groups[WHOLE] = layers[0][0]
 
     def owner(self, tensor: int) -> int:
         """The tensor whose bytes these are: itself, unless it is an alias."""
@@ -66,20 +90,67 @@ class Summaries:
         asked: dict[int, list[int]] = {}
         for tensor in tensors:
             asked.setdefault(self.owner(tensor), []).append(tensor)
-        sizes = {t: self._catalogue.tensors[t].nbytes for t in asked if not self._catalogue.tensors[t].problem}
-        total, before = sum(sizes.values()), 0
+        total, before = sum(map(self._size, asked)), 0
         missing = []
         for owner, names in asked.items():
             known = self._known(owner)
             if known is None:
                 missing.append(owner)
                 continue
-            before += sizes.get(owner, 0)
+            before += self._size(owner)
             for tensor in names:
                 yield Step(tensor, known, "", before, total)
         for outcome, read in self._read(missing, lambda done: on_progress and on_progress(before + done, total)):
             for tensor in asked[outcome.tensor]:
                 yield Step(tensor, outcome.summary, outcome.problem, min(before + read, total), total)
+
+    def rows(self, tensors: Iterable[int], on_progress: OnProgress | None = None) -> Iterator[RowStep]:
+        """The numbers of each of these tensors; as `scan`, but what an earlier run has read is not read again."""
+        asked = list(tensors)
+        known = {t: found.row for t in asked if (found := self._remembered.get(self.owner(t))) is not None}
+        before = sum(self._size(owner) for owner in {self.owner(t) for t in known})
+        total = before + sum(self._size(owner) for owner in {self.owner(t) for t in asked if t not in known})
+        for tensor, row in known.items():
+            yield RowStep(tensor, row, "", before, total)
+        tell = on_progress and (lambda done, _: on_progress(before + done, total))
+        for step in self.scan((t for t in asked if t not in known), tell):
+            row_or_none = None if step.summary is None else self.row(step.tensor, step.summary)
+            yield RowStep(step.tensor, row_or_none, step.problem, before + step.bytes_done, total)
+        self._shelf.flush()
+
+    def row(self, tensor: int, summary: Summary) -> SummaryRow:
+        """The numbers of a tensor, given its summary; kept for later runs."""
+        row = summary.row()
+        self._shelf.put_tensor(self.owner(tensor), summary, row)
+        return row
+
+    def whole_row(self) -> SummaryRow:
+        """The numbers of `whole`; nothing is read where they are known from an earlier run."""
+        row = self._groups.get(WHOLE)
+        if row is None:
+            row = self._groups[WHOLE] = self.whole().row()
+            self._shelf.put_layer(0, row, len(folded_tensors(self._catalogue, self._catalogue.root)))
+            self._shelf.flush()
+        return row
+
+    def row_together(self, tensors: Sequence[int]) -> SummaryRow:
+        """The numbers of `together`; nothing is read where they are known from an earlier run."""
+        key = group_key(tensors)
+        row = self._groups.get(key)
+        if row is None:
+            row = self._groups[key] = self.together(tensors).row()
+            self._shelf.put_group(key, row)
+            self._shelf.flush()
+        return row
+
+    def close(self) -> None:
+        """Write what is kept for later runs."""
+        self._shelf.close()
+
+    def _size(self, tensor: int) -> int:
+        """Bytes that are read for it."""
+        entry = self._catalogue.tensors[tensor]
+        return 0 if entry.problem else entry.nbytes
 
     def summary(self, tensor: int) -> Summary:
         """The summary of one tensor, with its counts; CodecError if it cannot be read."""
