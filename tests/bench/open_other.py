@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["run"]
+__all__ = ["compare", "run"]
 
 RESIDENT = """
 import sys
@@ -120,10 +120,11 @@ def run() -> None:
         path = models.folder() / name
         if not path.exists():
             write(path)
-        _compare(path, loader, code, target)
+        compare(path, loader, code, target)
 
 
-def _compare(path: Path, loader: str, code: str, target: float) -> None:
+def compare(path: Path, loader: str, code: str, target: float) -> None:
+    """`wtui ls` on a file against a program that loads it, and the memory that opening it takes."""
     ls = [sys.executable, "-m", "wtui", "ls", str(path)]
     theirs = [sys.executable, "-c", f"import sys; {code}", str(path)]
     seconds(ls), seconds(theirs)

@@ -287,11 +287,18 @@ def deepspeed(folder: Path, stage: int, tag: str = "global_step7", frozen: Mappi
     (folder / tag).mkdir(parents=True)
     (folder / "latest").write_text(tag)
     held = {n: a.astype("f2") if stage < 3 else np.zeros(0, "f2") for n, a in (params | dict(frozen)).items()}
+    tied = {"tied.weight": np.zeros(0, "f2")} if stage == 3 else {}
     for rank in range(RANKS if stage == 3 else 1):
         stores = Stores()
         name = f"zero_pp_rank_{rank}_mp_rank_00_model_states.pt" if stage == 3 else "mp_rank_00_model_states.pt"
-        state = {"module": stores.all(held | {"running_mean": np.ones(3, "f2")}), "param_shapes": shapes,
-                 "buffer_names": ["running_mean"], "ds_version": "0.14.0", "global_steps": 7}  # fmt: skip
+        state: dict[str, Any] = {
+            "module": stores.all(held | tied | {"running_mean": np.ones(3, "f2")}),
+            "param_shapes": shapes,
+            "buffer_names": ["running_mean"],
+            "shared_params": dict.fromkeys(tied, "a.weight"),
+            "ds_version": "0.14.0",
+            "global_steps": 7,
+        }
         if frozen and stage == 3:
             state["frozen_param_shapes"] = ordered({n: size(*a.shape) for n, a in frozen.items()})
             pieces = {
@@ -333,7 +340,8 @@ def test_placeholders_of_stage_3_are_put_together(tmp_path: Path) -> None:
     deepspeed(tmp_path / "ck", 3, frozen=frozen)
     params = {n: a for group in GROUPS for n, a in group.items()}
     found = open_catalogue(str(tmp_path / "ck"))
-    check(found, params | frozen | {"running_mean": np.ones(3, "f2")})
+    check(found, params | frozen | {"running_mean": np.ones(3, "f2"), "tied.weight": params["a.weight"]})
+    assert found["tied.weight"].alias_of == "a.weight"
     check(found, {f"optimizer.{n}.exp_avg": a * 2 for n, a in params.items()}, "optimizer")
     assert any("placeholders of shape [0]" in w.message for w in found.warnings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import zipfile
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
@@ -402,6 +403,45 @@ def test_what_cannot_be_decoded_is_listed_with_the_reason(tmp_path: Path) -> Non
         assert word in told[name], (name, told[name])
     for name in ("quantised", "channels", "sparse", "rows", "meta"):
         assert catalogue[name].shape == tuple(state[name].shape)
+
+
+# Other containers
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_plain_pickles_of_tensors(tmp_path: Path, protocol: int) -> None:
+    table = torch.randn(10, 4)
+    state = {"table": table, "row": table[3], "turned": table.t(), "half": torch.ones(3, dtype=torch.float16)}
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(state, protocol))
+    catalogue = open_catalogue(str(tmp_path / "a.pkl"))
+    if protocol == 2:
+        assert all("not read" in t.problem for t in catalogue.tensors)
+    else:
+        check(catalogue, state)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_distributed_checkpoint(tmp_path: Path) -> None:
+    dcp = pytest.importorskip("torch.distributed.checkpoint")
+    model = network()
+    optimizer = trained(model, torch.optim.Adam(model.parameters()))
+    names = dict(zip(map(id, model.parameters()), dict(model.named_parameters()), strict=True))
+    slots = {
+        names[id(p)]: {k: v for k, v in s.items() if isinstance(v, torch.Tensor)} for p, s in optimizer.state.items()
+    }
+    turned = {"extra.turned": torch.arange(6.0).reshape(2, 3).t(), "extra.half": torch.ones(3, dtype=torch.bfloat16)}
+    weights = model.state_dict() | turned
+    dcp.save({"model": weights, "optimizer": {"state": slots}, "step": 3}, checkpoint_id=str(tmp_path / "step"))
+    catalogue = open_catalogue(str(tmp_path / "step"))
+    found = values(catalogue)
+    expected = weights | {f"optimizer.{n}.{k}": v for n, own in slots.items() for k, v in own.items()}
+    assert set(found) == set(expected)
+    for name, tensor in expected.items():
+        assert catalogue[name].shape == tuple(tensor.shape)
+        assert f"torch.{catalogue[name].dtype}" == str(tensor.dtype)
+        assert found[name].tobytes() == raw(tensor)
+    assert catalogue.totals().tensors == len(weights)
+    assert catalogue.metadata["objects"] == ["step"]
 
 
 class Marked(torch.Tensor):

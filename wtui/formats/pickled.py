@@ -15,7 +15,7 @@ from wtui.formats.torch.describe import danger_notice, describe
 from wtui.formats.torch.draft import Draft
 from wtui.formats.torch.legacy import LegacyFile, is_legacy
 from wtui.formats.torch.sections import read_sections
-from wtui.formats.torch.tensors import Run, Storage, Tensors, storage_of
+from wtui.formats.torch.tensors import EMBEDDED, Run, Storage, Tensors, storage_of
 from wtui.formats.torch.visit import Visitor
 from wtui.model import Catalogue, Extent
 from wtui.storage import file_ref
@@ -73,7 +73,7 @@ class _PickleFile:
 
     def reference(self, value: object) -> Storage | None:
         """The storage in the legacy PyTorch file that a pickled tensor carries along."""
-        if type(value) is not Object or path_of(value) != "torch.storage._load_from_bytes":
+        if type(value) is not Object or path_of(value) != EMBEDDED:
             return None
         if id(value) not in self._runs:
             self._runs[id(value)] = self._embedded(value)

@@ -176,17 +176,20 @@ class _Folder:
         module = model.state.get("module") if model else None
         placed = ranks.layout.places(ranks.slots[FP32]) if ranks.layout and FP32 in ranks.slots else {}
         shapes = {n: s for g in ranks.layout.groups for n, s in g.items()} if ranks.layout else {}
+        shared = model.state.get("shared_params") if model else None
+        owners = shared.strings() if isinstance(shared, Items) else {}
         used: set[str] = set()
         if model is None or not isinstance(module, Items):
             return used
         for key, value in module.pairs():
             found = model.tensors.find(value)
             name = str(key)
+            owner = str(owners.get(name, name))
             if found is not None and found.shape == (0,) and name in frozen:
                 found = frozen[name]
-            elif found is not None and found.shape == (0,) and shapes.get(name, (0,)) != (0,):
-                used.add(name)
-                found = _whole(shapes[name], ranks.dtypes.get(FP32, "float32"), placed.get(name))
+            elif found is not None and found.shape == (0,) and shapes.get(owner, (0,)) != (0,):
+                used.add(owner)
+                found = _whole(shapes[owner], ranks.dtypes.get(FP32, "float32"), placed.get(owner))
             elif found is not None and found.shape == (0,) and not ranks.layout:
                 found = found._replace(
                     problem="a placeholder of ZeRO stage 3: its values are in files that are missing"

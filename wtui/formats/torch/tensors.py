@@ -13,7 +13,7 @@ from wtui.formats.inert import Global, Items, Object, Persistent, array_of, path
 from wtui.formats.torch.dtypes import QUANTISED, dtype_name, storage_dtype
 from wtui.model import DTYPE_BITS, Extent, Part
 
-__all__ = ["Found", "Places", "Run", "Storage", "Tensors", "contiguous", "is_named_pair", "storage_of"]
+__all__ = ["EMBEDDED", "Found", "Places", "Run", "Storage", "Tensors", "contiguous", "is_named_pair", "storage_of"]
 
 MAX_RANK = 64
 """Axes of a tensor: PyTorch itself allows no more."""
@@ -26,6 +26,9 @@ MAX_REPEATED = 1 << 24
 
 MAX_INTEGER = 1 << 63
 """PyTorch counts with 64 bits."""
+
+EMBEDDED = "torch.storage._load_from_bytes"
+"""What makes a storage of the bytes of a whole legacy file: tensors in pickles that torch.save did not write."""
 
 _WRAPPERS = 8
 """Calls around a tensor (parameters, subclasses) that are looked through."""
@@ -230,6 +233,8 @@ def _ints(value: object) -> tuple[int, ...]:
 def _plain(tensors: Tensors, args: tuple[object, ...], depth: int, dtype: str = "") -> Found:
     """_rebuild_tensor, _v2: storage, offset, shape, strides, requires_grad, hooks, metadata."""
     storage = tensors.places.reference(args[0])
+    if storage is None and path_of(args[0]) == EMBEDDED:
+        return Found("unknown", _ints(args[2]), problem="the pickle keeps its storage in a form that is not read")
     if storage is None:
         raise TypeError("expected a storage")
     found = tensors.view(storage, dtype or storage.dtype, _ints((args[1],))[0], _ints(args[2]), _ints(args[3]))
