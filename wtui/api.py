@@ -43,12 +43,11 @@ def open(model: object, *, format: str | None = None, cache: bool = True, thread
     `keras:NAME` builds one of keras.applications, untrained, in a process of its own.
 
     `format` names a reader and skips sniffing (see `wtui.formats.FORMATS`). `threads` read values, by default one for
-    each processor. `cache` is reserved: summaries are not kept between runs yet, whatever it says; while a model is
-    open it keeps its own.
+    each processor. With `cache`, numbers of files are kept between runs (see `wtui.cache`).
     """
     if isinstance(model, str | os.PathLike):
         path = os.fspath(model)
-        return Model(open_catalogue(path, format), threads)
+        return Model(open_catalogue(path, format), threads, cache)
     from wtui.live.objects import open_object
 
     opened = open_object(model)
