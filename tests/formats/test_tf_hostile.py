@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-MUTATIONS = 1500
+MUTATIONS = 600
 """Of each file."""
 
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -316,6 +317,26 @@ def test_lite_files_that_point_anywhere(tmp_path: Path) -> None:
         for value in (0, 4, len(data) - at, 0x7FFFFFFF):
             path.write_bytes(data[:at] + value.to_bytes(4, "little") + data[at + 4 :])
             check_opens_or_refuses(path, "tflite")
+
+
+def lite_of_one_tensor(count: int) -> bytes:
+    """A file of tables without values: a model, a graph, and `count` references to one tensor."""
+    end = 56 + 4 * count + 4
+    model = struct.pack("<5H2xiI", 10, 8, 0, 0, 4, 12, 4)
+    graphs = struct.pack("<2I3H2xiI", 1, 12, 6, 8, 4, 8, 4)
+    tensors = struct.pack("<I", count) + b"".join(struct.pack("<I", end - 56 - 4 * i) for i in range(count))
+    return struct.pack("<I4s", 20, b"TFL3") + model + graphs + tensors + struct.pack("<2Hi", 4, 4, 4)
+
+
+def test_lite_files_that_say_the_same_thing_again_and_again(tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(lite_of_one_tensor(3))
+    assert open_catalogue(str(path)).tensors == (), "well-formed, and without values"
+    path.write_bytes(lite_of_one_tensor(1_000_000))
+    with pytest.raises(FormatError, match="list of 1,000,000 records"):
+        open_catalogue(str(path))
+    path.write_bytes(lite_of_one_tensor(20_000))
+    assert check_opens_or_refuses(path) is not None
 
 
 def test_files_are_not_written_to(tmp_path: Path) -> None:

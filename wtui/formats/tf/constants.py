@@ -12,7 +12,6 @@ from wtui.formats.tf.dtypes import DT_STRING, is_weight_dtype
 from wtui.formats.tf.graph import Constant, Node, constant_entry, graph_nodes, read_constant
 from wtui.formats.tf.naming import unique
 from wtui.formats.tf.roles import GUESSES, INITIAL, OPERATIONS, TAKING, scope_of, uses
-
 from wtui.model import Notice
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from wtui.formats.protobuf import LEN, Field, message, varint
 
 __all__ = ["Attribute", "ObjectNode", "SavedVariable", "Slot", "parse_object_graph", "parse_saved_objects"]
 
-MAX_NODES = 500_000
+MAX_NODES = 250_000
 """Objects of one graph; a model of a thousand layers has some ten thousand."""
 
-MAX_EDGES = 1_000_000
+MAX_EDGES = 500_000
 """References between them."""
 
 

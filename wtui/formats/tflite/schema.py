@@ -23,8 +23,11 @@ DTYPES: Mapping[int, str] = {
     16: "uint16", 17: "int4", 18: "bfloat16", 19: "int2", 20: "uint4",
 }  # fmt: skip
 
-MAX_ITEMS = 1_000_000
-"""Tensors, operations and buffers that are taken; published models have some thousands."""
+MAX_ITEMS = 100_000
+"""Tensors and operations that are taken: 2 s; published models have some thousands."""
+
+MAX_NUMBERS = 4_000_000
+"""Numbers in all shapes, lists of inputs and scales together."""
 
 MAX_RANK = 64
 
@@ -100,6 +103,7 @@ class _Reader:
         self._places: dict[int, tuple[int, int]] = {}
         self._scales: dict[int, tuple[float, ...]] = {}
         self._left = MAX_ITEMS
+        self._numbers_left = MAX_NUMBERS
 
     def model(self) -> LiteModel:
         subgraphs = [self._subgraph(table) for table in _tables(self._model.vector(2))]
@@ -119,7 +123,8 @@ class _Reader:
     def _subgraph(self, table: Table) -> Subgraph:
         tensors = [self._tensor(item) for item in self._counted(table.vector(0))]
         operators = [self._operator(item) for item in self._counted(table.vector(3))]
-        return Subgraph(table.text(4), tensors, operators, _indices(table.vector(1)), _indices(table.vector(2)))
+        inputs, outputs = self._indices(table.vector(1)), self._indices(table.vector(2))
+        return Subgraph(table.text(4), tensors, operators, inputs, outputs)
 
     def _counted(self, vector: Vector | None) -> Iterator[Table]:
         for table in _tables(vector):
@@ -131,10 +136,10 @@ class _Reader:
     def _operator(self, table: Table) -> Operator:
         code = table.integer(0, 4)
         op = self._ops[code] if code < len(self._ops) else f"operation {code}"
-        return Operator(op, _indices(table.vector(1)), _indices(table.vector(2)))
+        return Operator(op, self._indices(table.vector(1)), self._indices(table.vector(2)))
 
     def _tensor(self, table: Table) -> Tensor:
-        shape = _indices(table.vector(0))
+        shape = self._indices(table.vector(0))
         if len(shape) > MAX_RANK:
             raise FormatError(f"a shape of {len(shape):,} axes", self._source.name)
         buffer = table.integer(2, 4)
@@ -175,9 +180,19 @@ class _Reader:
             return None
         known = self._scales.get(scales.start)
         if known is None:
-            known = self._scales[scales.start] = scales.numbers("f")
-        points = tuple(int(z) for z in zeros.numbers("q")) if zeros is not None else ()
+            known = self._scales[scales.start] = self._numbers(scales, "f")
+        points = tuple(int(z) for z in self._numbers(zeros, "q")) if zeros is not None else ()
         return Quantization(known, points, table.integer(6, 4, signed=True))
+
+    def _indices(self, vector: Vector | None) -> tuple[int, ...]:
+        return () if vector is None else tuple(int(n) for n in self._numbers(vector, "i"))
+
+    def _numbers(self, vector: Vector, kind: str) -> tuple[float, ...]:
+        """The numbers of a vector, of which there is an end: many may share one."""
+        self._numbers_left -= vector.count
+        if self._numbers_left < 0:
+            raise FormatError(f"lists more than {MAX_NUMBERS:,} numbers", self._source.name)
+        return vector.numbers(kind)
 
     def _signatures(self, subgraphs: list[Subgraph]) -> dict[str, dict[str, dict[str, str]]]:
         """By key: the model's inputs and outputs by the names that its users know, as names of tensors."""
@@ -199,7 +214,3 @@ def _tables(vector: Vector | None) -> Iterator[Table]:
             raise FormatError(f"a list of {vector.count:,} records")
         for index in range(vector.count):
             yield vector.table(index)
-
-
-def _indices(vector: Vector | None) -> tuple[int, ...]:
-    return () if vector is None else tuple(int(n) for n in vector.numbers("i"))
