@@ -38,8 +38,8 @@ TABLES = """
 CREATE TABLE shelves (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, used REAL NOT NULL);
 CREATE TABLE records (
     shelf INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL,
-    PRIMARY KEY (shelf, kind, subject)
-) WITHOUT ROWID;
+    UNIQUE (shelf, kind, subject)
+);
 """
 
 Result = TypeVar("Result")
@@ -198,7 +198,7 @@ def _connect(path: str) -> sqlite3.Connection:
 
 def _lay_out(connection: sqlite3.Connection) -> None:
     """Make the tables, in a new file or in place of those of another version."""
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("PRAGMA auto_vacuum = FULL")
     with _transaction(connection):
         if connection.execute("PRAGMA user_version").fetchone()[0] == LAYOUT:
             return  # another process was first
@@ -249,7 +249,6 @@ def _put(connection: sqlite3.Connection, key: bytes, entries: Iterable[tuple[str
         shelf = connection.execute("SELECT id FROM shelves WHERE key = ?", (key,)).fetchone()[0]
         connection.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)", ((shelf, *e) for e in entries))
         _make_room(connection)
-    connection.execute("PRAGMA incremental_vacuum").fetchall()
     return True
 
 
