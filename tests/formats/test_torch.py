@@ -149,6 +149,7 @@ def test_views_and_what_leads_out_of_a_storage(tmp_path: Path) -> None:
         "ranks": tensor(base, (2, 2), (1,)),
         "axes": tensor(base, (1,) * 65, (1,) * 65),
         "negative": tensor(base, (-2, -3), (3, 1)),
+        "negative too": tensor(base, (-2, -3), (-3, 1)),
         "huge": tensor(base, (2**40, 2**40), (2**40, 1)),
         "repeats for ever": tensor(base, (2**40, 4), (0, 1)),
     }

@@ -91,7 +91,7 @@ class Archive:
         """The bytes of a member."""
         member = self.members.get(name)
         if member is None:
-            return Run(None, f"the archive {'was cut off before' if self.problem else 'has no'} {name!r}")
+            return Run(None, f"the archive {'was cut off before' if self.problem else 'has no'} {name[:100]!r}")
         try:
             offset, size, deflated = window(self._source, member)
         except WtuiError as error:

@@ -72,13 +72,13 @@ class LegacyFile:
         """The bytes of a storage, or of the part of it that files before PyTorch 0.4 mean."""
         run = self._items.get(storage.key)
         if run is None:
-            return Run(None, f"the file ends before its storage {storage.key!r}")
+            return Run(None, f"the file ends before its storage {storage.key[:60]!r}")
         if storage.view is None or run.extent is None:
             return run
         item = _item(storage.dtype)
         first, length = storage.view[1] * item, storage.view[2] * item
         if first + length > run.extent.length:
-            return Run(None, f"its part of storage {storage.key!r} lies outside of it")
+            return Run(None, f"its part of storage {storage.key[:60]!r} lies outside of it")
         return Run(Extent(run.extent.file, run.extent.offset + first, length))
 
     def inside(self, offset: int, length: int) -> Extent | None:
@@ -91,9 +91,9 @@ class LegacyFile:
         for key in keys:
             item = _item(types.get(key, ""))
             if not item:
-                raise FormatError(f"nothing says what storage {key!r} holds", self._source.name)
+                raise FormatError(f"nothing says what storage {key[:60]!r} holds", self._source.name)
             if at + 8 > self._end:
-                raise FormatError(f"ends before storage {key!r}", self._source.name)
+                raise FormatError(f"ends before storage {key[:60]!r}", self._source.name)
             length = int.from_bytes(self._source.read(at, 8), "little") * item
             self._items[key] = Run(Extent(self._number, at + 8, length))
             at += 8 + length

@@ -24,8 +24,8 @@ MAX_TEXT = 64 << 20
 MAX_REPEATED = 1 << 24
 """Values of a view that shows its stored values more than once (`expand`); larger ones are not read."""
 
-MAX_INTEGER = 1 << 63
-"""PyTorch counts with 64 bits."""
+MAX_BITS = 63
+"""Of a count or an offset, besides its sign."""
 
 EMBEDDED = "torch.storage._load_from_bytes"
 """What makes a storage of the bytes of a whole legacy file: tensors in pickles that torch.save did not write."""
@@ -94,8 +94,9 @@ def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
     strides, step = [], 1
     for n in reversed(shape):
         strides.append(step)
-        step *= max(n, 1)
-    return tuple(reversed(strides))
+        step *= n or 1
+    strides.reverse()
+    return tuple(strides)
 
 
 def storage_of(value: object) -> Storage | None:
@@ -104,10 +105,10 @@ def storage_of(value: object) -> Storage | None:
         return None
     _, kind, key, _, numel, *rest = value.id
     dtype = storage_dtype(kind)
-    if not dtype or type(numel) is not int or not 0 <= numel < MAX_INTEGER:
+    if not dtype or type(numel) is not int or not 0 <= numel < 1 << MAX_BITS:
         return None
     view = rest[0] if rest else None
-    if type(view) is tuple and len(view) == 3 and all(type(n) is int and 0 <= n < MAX_INTEGER for n in view[1:]):
+    if type(view) is tuple and len(view) == 3 and all(type(n) is int and 0 <= n < 1 << MAX_BITS for n in view[1:]):
         return Storage(str(key), dtype, numel, (str(view[0]), view[1], view[2]))
     return Storage(str(key), dtype, numel)
 
@@ -161,21 +162,26 @@ class Tensors:
         bits = DTYPE_BITS.get(dtype)
         if bits is None:
             return Found(dtype, shape, problem=f"values of type {dtype} cannot be decoded")
-        problem = _impossible(shape, strides, offset)
-        if problem or not prod(shape):
+        normal = contiguous(shape)
+        dense = strides == normal and offset >= 0 and min(shape, default=0) >= 0
+        problem = "" if dense and len(shape) <= MAX_RANK else _impossible(shape, strides, offset)
+        size = prod(shape)
+        if problem or not size:
             return Found(dtype, shape, problem=problem)
         item = bits // 8
-        dense = _is_contiguous(shape, strides)
-        span = prod(shape) if dense else 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
-        if not dense and prod(shape) > span and prod(shape) > MAX_REPEATED:
-            return Found(dtype, shape, problem=f"shows {span:,} stored values again and again, {prod(shape):,} in all")
+        dense = dense or all(n == 1 or s == c for n, s, c in zip(shape, strides, normal, strict=True))
+        span = size if dense else 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+        if size > span and size > MAX_REPEATED:
+            return Found(dtype, shape, problem=f"shows {span:,} stored values again and again, {size:,} in all")
         run = self.places.storage(storage)
         if run.extent is None:
             return Found(dtype, shape, problem=run.problem)
         file, start, length = run.extent
         end = (offset + span) * item
         if end > length:
-            return Found(dtype, shape, problem=f"{end - length:,} bytes of it lie outside its storage {storage.key!r}")
+            return Found(
+                dtype, shape, problem=f"{end - length:,} bytes of it lie outside its storage {storage.key[:60]!r}"
+            )
         whole = offset == 0 and span * item == length
         part = Part(run.extent if whole else Extent(file, start + offset * item, span * item))
         return Found(dtype, shape, (part,), None if dense else strides, self.places.byteorder)
@@ -219,14 +225,13 @@ def _impossible(shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -
     return f"begins {-offset:,} values before its storage" if offset < 0 else ""
 
 
-def _is_contiguous(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
-    return all(n == 1 or s == c for n, s, c in zip(shape, strides, contiguous(shape), strict=True))
-
-
 def _ints(value: object) -> tuple[int, ...]:
     """A pickled torch.Size or tuple of integers; TypeError for anything else."""
-    if type(value) is not tuple or not all(type(n) is int and abs(n) < MAX_INTEGER for n in value):
+    if type(value) is not tuple:
         raise TypeError("expected integers")
+    for n in value:
+        if type(n) is not int or n.bit_length() > MAX_BITS:
+            raise TypeError("expected integers of 64 bits")
     return value
 
 
