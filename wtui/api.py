@@ -84,7 +84,7 @@ class Statistics(NamedTuple):
     problems: Mapping[int, str]
     """Why the others could not be read."""
     whole: SummaryRow | None
-    """None if nothing could be read."""
+    """None if nothing could be read, or nobody wanted it."""
 
 
 class Model:
@@ -215,9 +215,16 @@ class Model:
             yield ScanResult(tensor, step.summary, error, step.bytes_done, step.bytes_total)
 
     def statistics(
-        self, tensors: Iterable[Tensor | str] | None = None, on_progress: Callable[[int, int], None] | None = None
+        self,
+        tensors: Iterable[Tensor | str] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+        *,
+        together: bool = True,
     ) -> Statistics:
-        """Every number that is shown of tensors (default: all in the file), as plain data; reads what is not known."""
+        """Every number that is shown of tensors (default: all in the file), as plain data; reads what is not known.
+
+        Without `together` they are not put together: `whole` is None.
+        """
         chosen = [self._handle(t) for t in (self._opened.tensors if tensors is None else tensors)]
         summaries = self._opened.summaries
         rows: dict[int, SummaryRow] = {}
@@ -227,6 +234,8 @@ class Model:
                 rows[tensor] = row
             else:
                 problems[tensor] = problem
+        if not together:
+            return Statistics(rows, problems, None)
         try:
             whole = summaries.whole_row() if tensors is None else summaries.row_together(self._owners(chosen))
         except CodecError:

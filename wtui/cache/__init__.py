@@ -7,7 +7,7 @@ nothing. Nothing here raises for such reasons, and nothing is ever served for a 
 
 from __future__ import annotations
 
-from wtui.cache.database import Usage, clear, database_path, usage
+from wtui.cache.database import Usage, clear, database_path, forbid, usage
 from wtui.cache.records import Remembered, remembered, row_body, row_from
 from wtui.cache.shelf import NO_SHELF, Shelf, group_key, open_shelf
 
@@ -18,6 +18,7 @@ __all__ = [
     "Usage",
     "clear",
     "database_path",
+    "forbid",
     "group_key",
     "open_shelf",
     "remembered",

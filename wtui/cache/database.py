@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["Database", "Usage", "clear", "database_path", "is_wanted", "max_bytes", "usage"]
+__all__ = ["Database", "Usage", "clear", "database_path", "forbid", "is_wanted", "max_bytes", "usage"]
 
 SWITCH, FOLDER, LIMIT = "WTUI_CACHE", "WTUI_CACHE_DIR", "WTUI_CACHE_MB"
 """Environment variables: `0` for no cache, another folder for it, and how many megabytes it may take."""
@@ -60,6 +60,11 @@ class Usage(NamedTuple):
 def is_wanted() -> bool:
     """Whether the environment leaves the cache switched on."""
     return os.environ.get(SWITCH, "").strip().lower() not in ("0", "no", "off", "false")
+
+
+def forbid() -> None:
+    """Switch the cache off in this process and those that it starts from now on."""
+    os.environ[SWITCH] = "0"
 
 
 def max_bytes() -> int:

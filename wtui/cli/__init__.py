@@ -9,6 +9,7 @@ COMMANDS: dict[str, str] = {
     "stats": "every statistic of every tensor and of the whole model",
     "plot": "a histogram of values, or a statistic along the depth of the model",
     "check": "what is wrong with a model, or remarkable, the worst first",
+    "cache": "statistics that are kept between runs: where, how large; clears them",
     "demo": "open the models that come with wtui",
     "help": "this text, or that of a command",
 }

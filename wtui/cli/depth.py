@@ -43,7 +43,7 @@ def plot_depth(model: Model, options: Namespace) -> bool:
     pool = [t for t in (model.tensors if chosen is None else chosen) if t.entry.counted]
     kind, members = _members(model, pool, options.family, marked)
     with Progress() as progress:
-        found = model.statistics(members, progress)
+        found = model.statistics(members, progress, together=False)
     if not found.rows and members:
         raise CodecError(f"none of these tensors can be read: {next(iter(found.problems.values()))}", model.path)
     points = depth_points(metric, [(t.index, t.entry) for t in members], found.rows)

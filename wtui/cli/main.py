@@ -38,6 +38,7 @@ examples:
 
 options:
   --format NAME         read the file as this format instead of guessing it
+  --no-cache            neither use nor keep statistics of other runs
   --version             the version of wtui
   -h, --help            this text; `wtui COMMAND -h` is the help of a command
 
@@ -83,7 +84,12 @@ def _browse(arguments: Sequence[str], screen: Screen) -> int:
     parser = Parser("wtui", "Browse a model in the terminal.")
     parser.add_argument("paths", metavar="PATH", nargs="*")
     parser.add_argument("--format", metavar="NAME")
+    parser.add_argument("--no-cache", action="store_true")
     options = parser.parse_args(arguments)
+    if options.no_cache:
+        from wtui.cache import forbid
+
+        forbid()
     if len(options.paths) == 2:
         raise UsageError("models cannot be compared yet", hint="wtui PATH browses one")
     if len(options.paths) > 2:

@@ -65,6 +65,7 @@ def data_parser(prog: str, description: str, examples: str, *, csv: bool = False
     )
     parser.add_argument("--ascii", action="store_true", help="nothing but ASCII characters")
     parser.add_argument("--format", metavar="NAME", help="read the file as this format instead of guessing it")
+    parser.add_argument("--no-cache", action="store_true", help="neither use nor keep statistics of other runs")
     parser.add_argument("--threads", metavar="N", type=_threads, help="threads that read values (default: processors)")
     return parser
 
@@ -74,7 +75,7 @@ def open_model(options: Namespace) -> Model:
     from wtui.api import open
 
     try:
-        return open(options.path, format=options.format, threads=options.threads)
+        return open(options.path, format=options.format, cache=not options.no_cache, threads=options.threads)
     except FormatError as error:
         if options.format is not None or not os.path.isdir(options.path):
             raise
@@ -87,7 +88,7 @@ def open_model(options: Namespace) -> Model:
             names = ", ".join(os.path.relpath(c.path, options.path) for c in found[:NEAREST])
             more = f" and {len(found) - NEAREST} more" if len(found) > NEAREST else ""
             raise UsageError("a folder of several models", options.path, f"name one: {names}{more}") from error
-        return open(found[0].path, threads=options.threads)
+        return open(found[0].path, cache=not options.no_cache, threads=options.threads)
 
 
 def selected_tensors(model: Model, globs: list[str] | None) -> list[Tensor] | None:
