@@ -81,7 +81,7 @@ def describe(value: object) -> ArrayValue | None:
         return None
     framework = framework_of(value)
     if framework == "torch":
-        return _of_torch(value) if hasattr(value, "untyped_storage") else None
+        return _of_torch(value) if hasattr(value, "requires_grad") else None
     inner = _inside(value, framework)
     if inner is not value:
         return _of_variable(value, inner)
@@ -144,6 +144,8 @@ def _of_numpy(value: Any) -> ArrayValue | None:
 def _of_torch(value: Any) -> ArrayValue:
     """A tensor or parameter of torch."""
     name = str(value.dtype).removeprefix("torch.")
+    if type(value).__name__.startswith("Uninitialized"):
+        return ArrayValue("not initialised yet", (), None, _NATIVE, None, id(value), _nothing("not initialised yet"))
     shape = tuple(map(int, value.shape))
     trained = bool(value.requires_grad) if type(value).__name__ != "Tensor" or value.requires_grad else None
     if str(value.layout) != "torch.strided" or getattr(value, "is_quantized", False):

@@ -25,16 +25,21 @@ MAX_DEPTH = 64
 MAX_ITEMS = 1_000_000
 """Things that are looked at: an object may hold a whole program."""
 
-_BOOKKEEPING = frozenset({"_self_setattr_tracking", "_self_unconditional_checkpoint_dependencies", "_checkpoint"})
-"""Attributes in which TensorFlow's objects keep other objects once more."""
+_BOOKKEEPING = ("__", "_self_", "_tf_api", "_kwargs", "_checkpoint")
+"""What attributes begin with in which TensorFlow's and Python's objects keep other objects once more."""
 
 _NEVER_TRAINED = ("running_mean", "running_var", "num_batches_tracked", "moving_mean", "moving_variance")
 """Tensors of state dicts that no optimizer touches."""
 
 
+_FRAMEWORKS = {
+    "tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX", "flax": "Flax", "keras": "Keras", "numpy": "NumPy",
+}  # fmt: skip
+
+
 def open_container(value: object) -> InMemory:
     """The tree of a container; UsageError if there is no array in it."""
-    found = _Walk()
+    found = _Walk(framework_of(value))
     name = "" if isinstance(value, dict | list | tuple) else type(value).__name__
     root = Branch(name or "arrays", name)
     alone = describe(value)
@@ -52,17 +57,16 @@ def open_container(value: object) -> InMemory:
 def _title(framework: str) -> str:
     if framework == "torch":
         return torch_title()
-    shown = {"tensorflow": "TensorFlow", "jax": "JAX", "flax": "Flax", "keras": "Keras", "numpy": "NumPy"}
     version = getattr(sys.modules.get(framework), "__version__", "")
-    return f"{shown.get(framework, framework)} {version}, in memory".replace(" ,", ",")
+    return f"{_FRAMEWORKS.get(framework, framework)} {version}, in memory".replace(" ,", ",")
 
 
 class _Walk:
     """One walk over containers, with what has been met."""
 
-    def __init__(self) -> None:
-        self.framework = ""
-        """Of the first array."""
+    def __init__(self, framework: str) -> None:
+        self.framework = framework if framework in _FRAMEWORKS else ""
+        """Of the outermost object, or of the first array."""
         self.dotted = False
         """Whether names are written with dots (`layer1.0.weight`)."""
         self._above: set[int] = set()
@@ -155,7 +159,7 @@ def _attributes(value: object) -> Iterator[tuple[str, object]]:
         attributes = list(vars(value).items())
     except TypeError:
         return
-    yield from ((name, inner) for name, inner in attributes if name not in _BOOKKEEPING and not name.startswith("__"))
+    yield from ((name, inner) for name, inner in attributes if not name.startswith(_BOOKKEEPING))
 
 
 def _is_walkable(value: object) -> bool:

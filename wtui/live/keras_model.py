@@ -61,14 +61,20 @@ def keras_branch(model: Any, name: str = "") -> Branch:
     optimizer = getattr(model, "optimizer", None)
     slots = {id(v) for v in _each(optimizer, "variables")}
     state = [v for v in _each(model, "variables") if id(v) not in counted | slots]
-    root.children += _aside("state", "", "state", state)
+    root.children += _state(state)
     root.children += optimizer_branches(optimizer, "optimizer")
     return root
 
 
 def optimizer_branches(optimizer: object, name: str) -> list[Branch]:
     """An optimizer's slots and counters; nothing where there are none."""
-    return _aside(name, type(optimizer).__name__, "optimizer", _each(optimizer, "variables"))
+    branch = Branch(name, type(optimizer).__name__)
+    for variable in _each(optimizer, "variables"):
+        value = describe(variable)
+        if value is not None:  # Keras 2 calls a slot `Adam/m/dense/kernel:0`, Keras 3 `dense_kernel_momentum`
+            parts = str(variable.name).partition(":")[0].split("/")
+            branch.leaves.append(Leaf("_".join(parts[1:] or parts), value, False, "optimizer"))
+    return [branch] if branch.leaves else []
 
 
 def keras_title(model: object) -> str:
@@ -123,13 +129,13 @@ class _Walk:
         return [v for v in own if id(v) in self._counted]
 
 
-def _aside(name: str, class_name: str, group: str, variables: Iterable[Any]) -> list[Branch]:
-    """Variables beside the model, in a branch of their own; nothing where there are none."""
-    branch = Branch(name, class_name)
+def _state(variables: Iterable[Any]) -> list[Branch]:
+    """Variables that Keras does not count among a model's weights; nothing where there are none."""
+    branch = Branch("state")
     for variable in variables:
         value = describe(variable)
         if value is not None:
-            branch.leaves.append(Leaf(_label(variable), value, False, group))
+            branch.leaves.append(Leaf(_label(variable), value, False, "state"))
     return [branch] if branch.leaves else []
 
 
