@@ -50,7 +50,7 @@ def test_first_screen_shows_tree_totals_and_status() -> None:
             assert words in b.text
         await b.scanned()
         await b.until("all weights together")
-        assert "every value is finite" in b.text
+        await b.until("nothing broken was found")
         assert "all read" in b.text
 
     drive(DEMO / "healthy.keras", test)
@@ -77,7 +77,7 @@ def test_numbers_of_a_tensor_are_numpys(blocks: Path) -> None:
 def test_nan_is_said_first_and_where(blocks: Path) -> None:
     async def test(b: Browser) -> None:
         await b.scanned()
-        await b.until("1 NaN")
+        await b.until("blocks.3.attn.q_proj.weight: ")
         b.select("blocks.3.attn.q_proj.weight")
         await b.until("first at [2, 5]")
 
@@ -175,9 +175,9 @@ def test_plots_follow_their_keys(blocks: Path) -> None:
         await b.scanned()
         b.select("blocks.5.attn.q_proj.weight")
         await b.until("attention kernels")
-        await b.until("linear counts")
+        await b.until("linear (L)")
         await b.press("L")
-        await b.until("log counts")
+        await b.until("log (L)")
         await b.press("z")
         await b.until("whole range (z), 0 outside")
         bins = b.screen.plots.histogram.auto_bins
@@ -314,3 +314,34 @@ def test_block_grid_moves_and_goes_to_the_tensor(blocks: Path) -> None:
         assert b.screen.outline.catalogue.tensors[b.screen.subject].name == "blocks.3.attn.q_proj.weight"
 
     drive(blocks, test)
+
+
+def test_findings_open_the_root_mark_the_tree_and_are_walked_through() -> None:
+    async def test(b: Browser) -> None:
+        await b.scanned()
+        await b.until("3 findings")
+        await b.until("variance is negative")
+        assert "hidden ⚠" in b.text
+        await b.press("right_square_bracket")
+        assert b.screen.outline.catalogue.tensors[b.screen.subject].name == "norm/moving_variance"
+        await b.press("right_square_bracket")
+        assert b.screen.outline.catalogue.tensors[b.screen.subject].name == "hidden/kernel"
+        await b.until("never trained")
+        await b.until("glorot_uniform (o)")
+        await b.press("o")
+        await b.until("∙∙∙")
+        await b.press("left_square_bracket")
+        assert b.screen.outline.catalogue.tensors[b.screen.subject].name == "norm/moving_variance"
+
+    drive(DEMO / "faulty.keras", test)
+
+
+def test_nothing_is_found_in_a_healthy_model() -> None:
+    async def test(b: Browser) -> None:
+        await b.scanned()
+        await b.until(lambda: b.screen.results.found is not None and b.screen.results.found.complete)
+        assert not b.screen.results.findings
+        await b.press("right_square_bracket")
+        assert b.screen.subject == -1
+
+    drive(DEMO / "healthy.keras", test)

@@ -1,7 +1,7 @@
-"""The scan process: opens the model once more, scans it, and answers the browser's questions over two pipes.
+"""The scan process's pipes: opens the model once more, scans it, and answers the browser's questions.
 
-Run as `python -m wtui.engine.child`; it ends when its input ends. It is niced, so that the scan takes what the rest of
-the machine leaves, and it is the only process of the browser that holds numpy and numba.
+`wtui.scanning` runs this and adds what the engine may not know. The process ends when its input ends. It is niced, so
+that the scan takes what the rest of the machine leaves, and it is the only process of the browser with numpy and numba.
 """
 
 from __future__ import annotations
@@ -12,20 +12,23 @@ import sys
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from wtui.engine.client import HEADER
 from wtui.engine.protocol import AskHistogram, AskPicture, AskValues, GoneWrong, Look, Open, Opened, Stop
 from wtui.errors import WtuiError
 
-__all__ = ["main"]
+if TYPE_CHECKING:
+    from wtui.engine.session import MoreDesks
+
+__all__ = ["serve"]
 
 NICE = 10
 """Added to the nice value: the screen, and a training run on the same machine, go first."""
 
 
-def main() -> None:
-    """Serve until the input ends."""
+def serve(desks: MoreDesks | None = None) -> None:
+    """Answer until the input ends; `desks` is for `Session`."""
     try:
         os.nice(NICE)
     except OSError:
@@ -36,21 +39,21 @@ def main() -> None:
     if not isinstance(first, Open):
         return
     try:
-        _serve(first, pipe_in, pipe_out)
+        _serve(first, pipe_in, pipe_out, desks)
     except WtuiError as error:
         _send(pipe_out, GoneWrong(str(error)))
     except BrokenPipeError:
         pass
 
 
-def _serve(first: Open, pipe_in: BinaryIO, pipe_out: BinaryIO) -> None:
+def _serve(first: Open, pipe_in: BinaryIO, pipe_out: BinaryIO, desks: MoreDesks | None) -> None:
     """Open the model, then answer questions and hand over results as they come."""
     from wtui.engine.session import Session
     from wtui.formats import open_catalogue
 
     catalogue = open_catalogue(first.path, first.format)
     _send(pipe_out, Opened(catalogue.files))
-    session = Session(catalogue)
+    session = Session(catalogue, desks=desks)
     questions: SimpleQueue[Any] = SimpleQueue()
     Thread(target=_listen, args=(pipe_in, questions, session.wake), daemon=True).start()
     session.start()
@@ -110,7 +113,3 @@ def _own_stdout() -> BinaryIO:
     own = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return own
-
-
-if __name__ == "__main__":
-    main()

@@ -12,16 +12,32 @@ import subprocess
 import sys
 from collections.abc import Callable
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, Protocol
 
 from wtui.engine.protocol import GoneWrong, Open, Stop
 
-__all__ = ["ScanClient"]
+__all__ = ["Scan", "ScanClient"]
+
+SCAN_PROCESS = "wtui.scanning"
+"""The module that the process runs: above the engine, since it knows what the numbers mean."""
 
 HEADER = 4
 """Bytes of the length before every message, little-endian."""
 
 Answer = Callable[[Any], None]
+
+
+class Scan(Protocol):
+    """A scan, wherever it runs, as the browser sees it."""
+
+    def listen(self, on_answer: Answer) -> None:
+        """Hand over every answer from now on, in a thread of the scan's own, those that came until now first."""
+
+    def ask(self, message: tuple[Any, ...]) -> None:
+        """Ask, and do not wait."""
+
+    def close(self) -> None:
+        """End it."""
 
 
 class ScanClient:
@@ -85,7 +101,7 @@ class ScanClient:
         """Start, then hand over answers until the pipe ends."""
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "wtui.engine.child"],
+                [sys.executable, "-m", SCAN_PROCESS],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

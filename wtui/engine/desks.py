@@ -130,10 +130,8 @@ class LookDesk:
 class HistogramDesk:
     """Counts values in bins: at once from what is known, again when more is, once more where buckets are too wide."""
 
-    def __init__(self, known: Known, curve: Callable[[int, Distribution], Distribution] | None = None) -> None:
-        """`curve` adds what is expected to an answer about a subject."""
+    def __init__(self, known: Known) -> None:
         self._known = known
-        self._curve = curve
         self._asked: AskHistogram | None = None
         self._refined: AskHistogram | None = None
         self._answers: list[Distribution] = []
@@ -171,7 +169,7 @@ class HistogramDesk:
             return
         total = known.size(asked.subject)
         answer = distribution(asked, summary, total)
-        self._answers.append(self._curve(asked.subject, answer) if self._curve else answer)
+        self._answers.append(known.expected(asked.subject, answer) if known.expected else answer)
         if not missing and summary.seen == summary.total == total:
             self._asked = None
             self._refine(asked, summary, answer)

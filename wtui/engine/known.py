@@ -8,8 +8,9 @@ from wtui.engine.fold import LayerFolds
 from wtui.engine.store import SummaryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from wtui.engine.protocol import Distribution
     from wtui.engine.scan import Scanner
     from wtui.model import Catalogue
     from wtui.stats.row import SummaryRow
@@ -32,6 +33,8 @@ class Known:
         self.folds = LayerFolds(catalogue, self.store)
         self.rows: dict[int, SummaryRow] = {}
         self.samples: dict[int, Summary] = {}
+        self.expected: Callable[[int, Distribution], Distribution] | None = None
+        """Adds to a distribution of a subject what is expected of it; whoever knows that sets it."""
         self._aliases: dict[int, list[int]] = {}
         for i, tensor in enumerate(catalogue.tensors):
             if tensor.alias_of is not None:

@@ -6,7 +6,7 @@ it is about, so that a late one cannot land on another panel. Standard library o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from wtui.model import FileRef
@@ -19,7 +19,9 @@ __all__ = [
     "Distribution",
     "Failed",
     "Finished",
+    "Found",
     "GoneWrong",
+    "Judged",
     "LayerSummary",
     "Look",
     "Open",
@@ -141,6 +143,10 @@ class Distribution(NamedTuple):
     """Values counted, inside and outside the bins."""
     total: int
     """Values there are; more than seen: a sample, or a layer that is not scanned whole."""
+    curve: tuple[float, ...] = ()
+    """Counts in the same bins that the values would have had as they were initialised."""
+    curve_of: str = ""
+    """The initialiser's name."""
 
 
 class Picture(NamedTuple):
@@ -165,6 +171,22 @@ class Values(NamedTuple):
     stop: tuple[int, ...]
     values: tuple[float | int, ...]
     problem: str = ""
+
+
+class Judged(NamedTuple):
+    """What the values of tensors say of their history, by tensor: a `wtui.insight.types.Verdict` each."""
+
+    verdicts: tuple[tuple[int, Any], ...]
+
+
+class Found(NamedTuple):
+    """All findings so far (`wtui.insight.types.Finding`), the worst first."""
+
+    findings: tuple[Any, ...]
+    read: float
+    """Share of the bytes of all readable tensors that they rest on."""
+    complete: bool
+    """Whether everything was read and measured."""
 
 
 class Progress(NamedTuple):

@@ -58,7 +58,7 @@ def value(x: float | int | None, digits: int = 6) -> str:
     magnitude = abs(x)
     if 1e-4 <= magnitude < 10**digits:
         decimals = max(0, digits - 1 - math.floor(math.log10(magnitude)))
-        return f"{x:.{min(decimals, 9)}f}"
+        return f"{x:.{min(decimals, 8)}f}"
     return f"{x:.{max(digits - 3, 1)}e}"
 
 

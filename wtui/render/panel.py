@@ -32,9 +32,11 @@ def tensor_panel(
     *,
     axes: Sequence[str] = (),
     failure: str = "",
+    reading: Sequence[Line] = (),
 ) -> list[Line]:
-    """Identity, then numbers; what is missing says so."""
+    """What the values mean, identity, numbers; what is missing says so."""
     lines = wrap([("path: ", "dim"), (escape(tensor.name), "bold")], width, 2)
+    lines += _wrapped(reading, width)
     owner = escape(layer.class_name) or "layer"
     role = escape(tensor.role) + (f" ({tensor.inferred})" if tensor.inferred else "")
     lines.append([(role, "title"), (" of ", "dim"), (f"{owner} ", ""), (escape(layer.name), "name")])
@@ -49,11 +51,18 @@ def tensor_panel(
 
 
 def layer_panel(
-    node: LayerNode, catalogue: Catalogue, row: SummaryRow | None, width: int, *, done: tuple[int, int] = (0, 0)
+    node: LayerNode,
+    catalogue: Catalogue,
+    row: SummaryRow | None,
+    width: int,
+    *,
+    done: tuple[int, int] = (0, 0),
+    reading: Sequence[Line] = (),
 ) -> list[Line]:
     """A layer: its class and parameters, its tensors, then the numbers of all of them together."""
     totals = catalogue.totals(node)
     lines = wrap([("path: ", "dim"), (escape(node.path) or "/", "bold")], width, 2)
+    lines += _wrapped(reading, width)
     lines.append([(escape(node.class_name) or "group of layers", "title")])
     lines += _totals_lines(totals.parameters, totals.trainable, totals.non_trainable, totals.bytes)
     lines += _parts_lines(node, catalogue, width)
@@ -73,15 +82,19 @@ def model_panel(
     """The whole model: what is remarkable, totals, and the numbers of all its weights together."""
     totals = catalogue.totals()
     root = catalogue.root
-    lines: list[Line] = [piece for line in reading for piece in wrap(line, width, 2)]
-    if lines:
-        lines.append([])
+    lines = _wrapped(reading, width)
     lines.append([(escape(root.class_name) or "model", "title"), (f"  {escape(catalogue.format)}", "dim")])
     lines += _totals_lines(totals.parameters, totals.trainable, totals.non_trainable, totals.bytes)
     slots = sum(t.size for t in catalogue.tensors if t.group != "model")
     if slots:
         lines.append([("optimizer     ", "dim"), (f"{slots:,}", "number"), (" values beside", "dim")])
     return [*lines, [], *_together(row, width, done)]
+
+
+def _wrapped(reading: Sequence[Line], width: int) -> list[Line]:
+    """Sentences, and a blank line behind them."""
+    lines = [piece for line in reading for piece in wrap(line, width, 2)]
+    return [*lines, []] if lines else []
 
 
 def number_lines(row: SummaryRow | None, width: int, *, merged: bool = False) -> list[Line]:

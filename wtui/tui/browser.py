@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
-from wtui.engine.protocol import Distribution, Finished, GoneWrong, Look, Opened, Picture, Progress, Values
+from wtui.engine.protocol import Distribution, Finished, Found, GoneWrong, Look, Opened, Picture, Progress, Values
 from wtui.render.spans import line_width
 from wtui.tui import over
 from wtui.tui.keys import SCREEN_KEYS
+from wtui.tui.marks import marks_of, next_finding, subject_of
 from wtui.tui.outline import Outline
-from wtui.tui.panes import PanesScreen
+from wtui.tui.panes import LAST_KEYS, PanesScreen
 from wtui.tui.results import Results
 
 if TYPE_CHECKING:
+    from wtui.insight.references import References
     from wtui.model import Catalogue
+    from wtui.render.spans import Line
     from wtui.tui.finder import Finder
     from wtui.tui.jobs import Opening
     from wtui.tui.outline import Subject
@@ -52,6 +55,7 @@ class BrowserScreen(PanesScreen):
         self.results = Results()
         self.outline: Outline | None = None
         self.client = opening.client
+        self.references: References | None = None
         self._finder: Finder | None = None
 
     def on_mount(self) -> None:
@@ -87,8 +91,17 @@ class BrowserScreen(PanesScreen):
         gc.freeze()
         gc.enable()
         self.client.listen(self._hear)
-        self.run_worker(_warm_up, thread=True)
+        self.run_worker(self._warm_up, thread=True)
         self.look()
+
+    def _warm_up(self) -> None:
+        """Import plotext before the first plot is asked for, and read what to compare with; runs in a thread."""
+        from wtui.insight.references import References
+        from wtui.render.plots import warm_up
+
+        warm_up()
+        assert self.outline is not None
+        self.references = References(self.outline.catalogue)
 
     def on_unmount(self) -> None:
         """End the scan process with the screen."""
@@ -146,7 +159,8 @@ class BrowserScreen(PanesScreen):
 
         if self.outline is not None:
             pane = self.stats_pane
-            lines, title = panel_lines(self.outline, self.subject, self.results, pane.size.width or 36)
+            width = pane.size.width or 36
+            lines, title = panel_lines(self.outline, self.subject, self.results, width, self.references)
             pane.put(lines, title=title)
 
     def on_browser_screen_answered(self, message: Answered) -> None:
@@ -163,12 +177,31 @@ class BrowserScreen(PanesScreen):
             self.show_status()
             if isinstance(answer, Finished):
                 self.show_numbers()
+        elif isinstance(answer, Found):
+            self._show_found(answer)
         elif isinstance(answer, Values | Picture):
             over.hand_over(self, answer)
         elif isinstance(answer, Distribution):
             self.plots.take(answer)
             return
         self._show_news(touched)
+
+    def _show_found(self, found: Found) -> None:
+        """Mark what was found in the tree, and say how much it is."""
+        if self.outline is not None:
+            self.layer_tree.marks = marks_of(found.findings, self.outline)
+            self.layer_tree.refresh()
+            self.show_numbers()
+            serious = sum(f.severity != "info" for f in found.findings)
+            words: Line = [(f"{serious} findings ", "warning"), ("] [", "accent")] if serious else []
+            self.key_bar.show(right=[*words, *LAST_KEYS])
+
+    def action_finding(self, step: int) -> None:
+        """To the next or previous finding."""
+        if self.outline is not None:
+            finding = next_finding(self.results.findings, self.outline, self.subject, step)
+            if finding is not None:
+                self.layer_tree.go_to(subject_of(finding, self.outline))
 
     def _check_opened(self, answer: Opened) -> None:
         """Stop if the scan process has opened something else: the file was replaced in between."""
@@ -245,10 +278,3 @@ class BrowserScreen(PanesScreen):
             name = self.outline.catalogue.tensors[chosen].name if chosen >= 0 else self.outline.layer(chosen).path
             self.app.copy_to_clipboard(name)
             self.notify(escape(name), title="name", markup=False)
-
-
-def _warm_up() -> None:
-    """Import plotext before the first plot is asked for; runs in a thread."""
-    from wtui.render.plots import warm_up
-
-    warm_up()

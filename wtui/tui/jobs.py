@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from wtui.engine.client import ScanClient
+from wtui.engine.client import Scan, ScanClient
 from wtui.errors import WtuiError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Opening:
         self.format = format
         self.catalogue: Catalogue | None = None
         self.error: WtuiError | None = None
-        self.client = ScanClient(path, format, start=scan)
+        self.client: Scan = ScanClient(path, format, start=scan)
         """The scan process, which starts and opens the model on its own while this one gets its screen ready."""
         self._thread = Thread(target=self._run, name="wtui-open", daemon=True)
         self._thread.start()

@@ -40,6 +40,9 @@ TREE_KEYS: list[BindingType] = [
 SCREEN_KEYS: list[BindingType] = [
     # Before all others, so that what is typed right behind it goes into the search and not to the tree.
     _key("slash", "search", "search", "Search layers and tensors by name", first=True),
+    _key("right_square_bracket", "finding(1)", "next finding", "To the next finding, the worst first"),
+    _key("left_square_bracket", "finding(-1)", "previous finding", "To the previous finding"),
+    _key("o", "plot('curve', 1)", "overlay", "The distribution as it was initialised, over the histogram"),
     _key("n", "match(1)", "next match", "To the next match of the search"),
     _key("N", "match(-1)", "previous match", "To the previous match of the search"),
     _key(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
+from typing import TYPE_CHECKING
 
 from wtui.errors import UsageError
 from wtui.render.terminal import has_terminal
 
-__all__ = ["browse_path"]
+if TYPE_CHECKING:
+    from wtui.tui.jobs import Opening
+
+__all__ = ["browse_object", "browse_path"]
 
 WAIT = 0.3
 """Seconds that an error may take to come up as a plain message; a model that takes longer opens on the screen."""
@@ -25,16 +29,37 @@ def browse_path(path: str | os.PathLike[str], format: str | None = None) -> int:
             opening.wait()
             hint = "wtui ls PATH, wtui stats PATH"
             raise opening.error or UsageError("there is no terminal to browse in", os.fspath(path), hint)
-        from wtui.tui.app import WtuiApp
-
-        opening.wait(WAIT)
-        if opening.error is not None:
-            raise opening.error
-        app = WtuiApp(opening)
-        app.run()
-        if opening.error is not None:
-            raise opening.error
-        return app.return_code or 0
+        return _run(opening)
     finally:
         opening.close()
         gc.enable()
+
+
+def browse_object(model: object) -> None:
+    """Browse a model in this process's memory until the user leaves. WtuiError as for `browse_path`."""
+    from wtui.tui.guest import OpeningObject, as_guest
+
+    opening = OpeningObject(model)
+    try:
+        if not has_terminal():
+            hint = "print(wtui.open(model).report()) needs none"
+            raise UsageError("there is no terminal to browse in", opening.path, hint)
+        with as_guest():
+            gc.disable()
+            _run(opening)
+    finally:
+        opening.close()
+
+
+def _run(opening: Opening) -> int:
+    """Draw until the user leaves; the exit code."""
+    from wtui.tui.app import WtuiApp
+
+    opening.wait(WAIT)
+    if opening.error is not None:
+        raise opening.error
+    app = WtuiApp(opening)
+    app.run()
+    if opening.error is not None:
+        raise opening.error
+    return app.return_code or 0

@@ -45,6 +45,7 @@ class Outline:
         self.layers: list[LayerNode] = []
         """All layers in depth order, the root first."""
         self._position: dict[int, int] = {}
+        self._by_path: dict[str, int] | None = None
         self._owner: list[int] = [0] * len(catalogue.tensors)
         self._parent: list[int] = []
         self.rows: list[Row] = []
@@ -73,6 +74,12 @@ class Outline:
     def subject(self, node: LayerNode) -> Subject:
         """The subject of a layer of this tree."""
         return subject_of_layer(self._position[id(node)])
+
+    def subject_at(self, path: str) -> Subject:
+        """The layer at a path; the root where there is none."""
+        if self._by_path is None:
+            self._by_path = {node.path: position for position, node in enumerate(self.layers)}
+        return subject_of_layer(self._by_path.get(path, 0))
 
     def parent(self, subject: Subject) -> Subject | None:
         """The layer above; None for the root."""

@@ -67,7 +67,8 @@ def info_lines(values: Mapping[str, Any]) -> list[Line]:
 
 def _key_name(key: str) -> str:
     names = {
-        "slash": "/", "comma": ",", "full_stop": ".", "question_mark": "?", "colon": ":", "equals_sign": "=",
+        "slash": "/", "right_square_bracket": "]", "left_square_bracket": "[",
+        "comma": ",", "full_stop": ".", "question_mark": "?", "colon": ":", "equals_sign": "=",
         "plus": "+", "minus": "-", "asterisk": "*", "up": "↑", "down": "↓", "left": "←", "right": "→",
         "pageup": "PgUp", "pagedown": "PgDn", "escape": "esc",
     }  # fmt: skip

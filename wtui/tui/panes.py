@@ -67,6 +67,11 @@ class PanesScreen(Screen[None]):
         return self.query_one("#plots", PlotsColumn)
 
     @property
+    def key_bar(self) -> Bar:
+        """The line at the bottom."""
+        return self.query_one("#keys", Bar)
+
+    @property
     def search_bar(self) -> SearchBar:
         """The line for searching."""
         return self.query_one("#search", SearchBar)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wtui.insight.reading import Context, model_reading, reading_of, tensor_reading
 from wtui.insight.roles import axes, is_torch_layout
 from wtui.render.panel import layer_panel, model_panel, tensor_panel
-from wtui.render.spans import Line, escape
+from wtui.render.spans import Line, StyleName, escape
 
 if TYPE_CHECKING:
+    from wtui.insight.references import References
+    from wtui.insight.types import Finding, Style
     from wtui.tui.outline import Outline, Subject
     from wtui.tui.results import Results
 
@@ -17,11 +20,22 @@ __all__ = ["panel_lines"]
 MAX_NOTE = 400
 """Characters of a note that the file's author left in it."""
 
-MAX_NOTICES = 6
-"""Notices listed at the root; the others are counted."""
+MAX_FINDINGS = 8
+"""Findings listed at the root, alike ones as one; the others are counted."""
+
+SIGNS: dict[Style, tuple[str, StyleName]] = {
+    "error": ("✗ ", "error"),
+    "warning": ("⚠ ", "warning"),
+    "good": ("✓ ", "good"),
+    "plain": ("· ", ""),
+    "dim": ("  ", "dim"),
+}
+"""A sign and a style for what a reading is: never by colour alone."""
 
 
-def panel_lines(outline: Outline, subject: Subject, results: Results, width: int) -> tuple[list[Line], str]:
+def panel_lines(
+    outline: Outline, subject: Subject, results: Results, width: int, references: References | None = None
+) -> tuple[list[Line], str]:
     """The lines of the middle pane, and its title."""
     catalogue = outline.catalogue
     node = outline.layer(subject)
@@ -29,29 +43,51 @@ def panel_lines(outline: Outline, subject: Subject, results: Results, width: int
         tensor = catalogue.tensors[subject]
         meaning = axes(tensor, node, torch_layout=is_torch_layout(catalogue.format))
         failure = results.failures.get(subject, "")
-        lines = tensor_panel(tensor, node, results.row(subject), width, axes=meaning, failure=failure)
+        reading = _tensor_reading(outline, subject, results, references)
+        row = results.row(subject)
+        lines = tensor_panel(tensor, node, row, width, axes=meaning, failure=failure, reading=reading)
         return lines, f"{escape(node.name)} › {escape(tensor.label)}"
     known = results.layers.get(subject)
     row, done = (known.row, (known.tensors_done, known.tensors)) if known else (None, (0, 0))
     if node is catalogue.root:
-        return model_panel(catalogue, model_reading(outline, results), row, width, done=done), escape(node.name)
-    return layer_panel(node, catalogue, row, width, done=done), escape(node.name)
+        return model_panel(catalogue, _model_reading(outline, results), row, width, done=done), escape(node.name)
+    findings = [f for f in results.findings if f.layer == node.path and not f.tensor]
+    reading = [_line(r.style, r.text) for r in map(reading_of, findings)]
+    return layer_panel(node, catalogue, row, width, done=done, reading=reading), escape(node.name)
 
 
-def model_reading(outline: Outline, results: Results) -> list[Line]:
+def _tensor_reading(outline: Outline, tensor: int, results: Results, references: References | None) -> list[Line]:
+    """What was found about a tensor, what its values say of its history, and how it stands beside others."""
+    entry = outline.catalogue.tensors[tensor]
+    findings = [f for f in results.findings if f.tensor == entry.name]
+    trained = not any(f.rule == "untrained-model" for f in results.findings)
+    context = Context(results.verdicts.get(tensor), findings, references, tensor, trained)
+    readings = tensor_reading(entry, outline.layer(tensor), results.rows.get(tensor), context)
+    return [_line(r.style, r.text) for r in readings]
+
+
+def _model_reading(outline: Outline, results: Results) -> list[Line]:
     """What is wrong or remarkable, worst first; never more than what was read can carry."""
-    catalogue = outline.catalogue
-    note = catalogue.metadata.get("note")
+    note = outline.catalogue.metadata.get("note")
     lines: list[Line] = [[("note: ", "dim"), (escape(str(note)[:MAX_NOTE]), "accent")]] if note else []
-    broken = [(i, r) for i, r in results.rows.items() if r.nan or r.posinf or r.neginf]
-    for i, row in sorted(broken)[:MAX_NOTICES]:
-        what = f"{row.nan:,} NaN" if row.nan else f"{row.posinf + row.neginf:,} infinite values"
-        lines.append([("✗ ", "error"), (what, "error"), (f" in {escape(catalogue.tensors[i].name)}", "")])
-    for notice in catalogue.warnings[:MAX_NOTICES]:
-        about = f"{escape(notice.tensor)}: " if notice.tensor else ""
-        lines.append([("⚠ ", "warning"), (about + escape(notice.message), "")])
-    if len(catalogue.warnings) > MAX_NOTICES:
-        lines.append([(f"and {len(catalogue.warnings) - MAX_NOTICES:,} more notices (i)", "dim")])
-    if not broken and results.finished is not None:
-        lines.append([("every value is finite", "good")])
+    found = results.found
+    if found is None:
+        return [*lines, [("reading …", "dim")]]
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in found.findings:
+        groups.setdefault((finding.severity, finding.rule), []).append(finding)
+    for group in list(groups.values())[:MAX_FINDINGS]:
+        reading = reading_of(group[0], with_tensor=True)
+        more = f"; and {len(group) - 1} more like it" if len(group) > 1 else ""
+        lines.append(_line(reading.style, reading.text + more))
+    if len(groups) > MAX_FINDINGS:
+        lines.append(_line("dim", f"and findings of {len(groups) - MAX_FINDINGS} more kinds (])"))
+    if not any(f.severity != "info" for f in found.findings):
+        [said] = [r for r in model_reading(found.findings, found.read, 0) if r.style in ("good", "plain")][-1:]
+        lines.append(_line(said.style, said.text))
     return lines
+
+
+def _line(style: Style, text: str) -> Line:
+    sign, name = SIGNS[style]
+    return [(sign, name), (escape(text), "dim" if style == "dim" else "")]

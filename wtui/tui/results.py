@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wtui.engine.protocol import Distribution, Failed, Finished, LayerSummary, Progress, Sampled, Scanned
+from wtui.engine.protocol import (
+    Distribution,
+    Failed,
+    Finished,
+    Found,
+    Judged,
+    LayerSummary,
+    Progress,
+    Sampled,
+    Scanned,
+)
 
 if TYPE_CHECKING:
     from wtui.engine.protocol import Subject
+    from wtui.insight.types import Finding, Verdict
     from wtui.stats.row import SummaryRow
 
 __all__ = ["Results", "sparkline"]
@@ -28,6 +39,8 @@ class Results:
         self.layers: dict[Subject, LayerSummary] = {}
         self.distributions: dict[Subject, Distribution] = {}
         self.sparklines: dict[int, str] = {}
+        self.verdicts: dict[int, Verdict] = {}
+        self.found: Found | None = None
         self.progress: Progress | None = None
         self.finished: Finished | None = None
         self.version = 0
@@ -53,11 +66,21 @@ class Results:
             case Distribution(subject):
                 self.distributions[subject] = answer
                 return {subject}
+            case Judged(verdicts):
+                self.verdicts.update(verdicts)
+                return {i for i, _ in verdicts}
+            case Found():
+                self.found = answer
             case Progress():
                 self.progress = answer
             case Finished():
                 self.finished = answer
         return set()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found so far, the worst first."""
+        return self.found.findings if self.found is not None else ()
 
     def row(self, tensor: int) -> SummaryRow | None:
         """The exact numbers of a tensor, or a sample's."""

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.message import Message
+from textual.worker import Worker, WorkerState
 
 from wtui.engine.protocol import AskHistogram
 from wtui.render import numbers
@@ -47,7 +48,12 @@ class PlotPane(TextPane):
 
     def draw_later(self, draw: partial[Coroutine[Any, Any, None]]) -> None:
         """Run a drawing beside the screen; one that is still running for this pane is given up."""
-        self.run_worker(cast("Any", draw), exclusive=True, group=self.id or "plot")
+        self.run_worker(cast("Any", draw), exclusive=True, group=self.id or "plot", exit_on_error=False)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A plot that cannot be drawn says so and takes nothing else with it."""
+        if event.state is WorkerState.ERROR:
+            self.put([[("not drawn: ", "error"), (str(event.worker.error), "")]])
 
 
 class HistogramPane(PlotPane):
@@ -59,6 +65,7 @@ class HistogramPane(PlotPane):
         """None: two a column, as fine as the pane can draw."""
         self.log_counts = False
         self.zoom = 0
+        self.curve = False
         self._drawn: tuple[Distribution, str] | None = None
 
     def question(self, subject: Subject, row: SummaryRow | None) -> AskHistogram:
@@ -87,6 +94,12 @@ class HistogramPane(PlotPane):
         if self._drawn is not None:
             self.show(*self._drawn)
 
+    def toggle_curve(self) -> None:
+        """With or without the distribution as initialised."""
+        self.curve = not self.curve
+        if self._drawn is not None:
+            self.show(*self._drawn)
+
     def next_zoom(self) -> None:
         """The next window: most values, all of them, the middle ones."""
         self.zoom = (self.zoom + 1) % len(ZOOMS)
@@ -100,12 +113,11 @@ class HistogramPane(PlotPane):
             self.draw_later(partial(self._draw, distribution, name))
 
     async def _draw(self, distribution: Distribution, name: str) -> None:
-        lines = await to_thread(
-            self._lines, distribution, self.size.width, self.size.height - FOOT_ROWS, self.log_counts
-        )
+        size = self.size.width, self.size.height - FOOT_ROWS
+        lines = await to_thread(self._lines, distribution, *size, self.log_counts, self.curve)
         self.put(lines, title="Distribution", subtitle=name)
 
-    def _lines(self, d: Distribution, width: int, height: int, log: bool) -> list[Line]:
+    def _lines(self, d: Distribution, width: int, height: int, log: bool, curve: bool) -> list[Line]:
         """The plot and the two lines below it; runs in a thread."""
         from wtui.render.plots import histogram_plot
 
@@ -113,12 +125,15 @@ class HistogramPane(PlotPane):
             return [[("no finite values", "dim")]]
         if d.low == d.high:
             return [[("every value is ", "dim"), (numbers.value(d.low), "number")]]
-        lines = list(histogram_plot(d.counts, d.low, d.high, width, height, log))
+        expected = d.curve if curve else ()
+        lines = list(histogram_plot(d.counts, d.low, d.high, width, height, log, expected))
         outside = d.below + d.above
         where: Line = [(f"{ZOOMS[self.zoom]} (z), {outside:,.0f} outside", "dim")]
         if d.seen < d.total:
             where.append((f"  sample {numbers.percent(d.seen, d.total)}", "warning"))
-        how: Line = [(f"{len(d.counts)} bins (= -) · {'log' if log else 'linear'} counts (L)", "dim")]
+        how: Line = [(f"{len(d.counts)} bins (= -) · {'log' if log else 'linear'} (L)", "dim")]
+        if d.curve_of:
+            how += [(" · ", "dim"), ("∙ " if curve else "", "overlay"), (f"{d.curve_of} (o)", "dim")]
         return [*lines, where, how]
 
 

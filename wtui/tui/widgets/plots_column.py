@@ -86,7 +86,7 @@ class PlotsColumn(Vertical):
             self.histogram.show(answer, name)
 
     def change(self, what: str, step: int) -> None:
-        """Change a setting: `metric`, `family`, `log`, `bins` or `zoom`."""
+        """Change a setting: `metric`, `family`, `log`, `curve`, `bins` or `zoom`."""
         if self._shown is None:
             return
         if what == "metric":
@@ -95,13 +95,15 @@ class PlotsColumn(Vertical):
             self.depth_data.next_family()
         elif what == "log":
             self.histogram.toggle_log()
+        elif what == "curve":
+            self.histogram.toggle_curve()
         elif what == "bins":
             self.histogram.change_bins(step)
         elif what == "zoom":
             self.histogram.next_zoom()
         if what in ("metric", "family"):
             self._draw_depth(self._shown)
-        elif what != "log":
+        elif what in ("bins", "zoom"):
             self._ask(self._shown)
 
     @property

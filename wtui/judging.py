@@ -1,0 +1,110 @@
+"""What a model's numbers mean, while they come in: verdicts, channels, findings. Puts engine and insights together.
+
+A command that examines a model and the scan process behind the browser both keep a `Judge`. Knows no front end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wtui.errors import WtuiError
+from wtui.insight.anatomy import output_axes
+from wtui.insight.health import Checkup, Extra
+from wtui.insight.roles import axes, is_torch_layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from wtui.insight.case import Untouched
+    from wtui.insight.chart import Subject
+    from wtui.insight.types import Finding, Verdict
+    from wtui.model import Catalogue
+    from wtui.stats.channel_row import ChannelRow
+    from wtui.stats.channels import Channels
+    from wtui.stats.row import SummaryRow
+    from wtui.stats.summary import Summary
+    from wtui.storage import Files
+
+__all__ = ["Judge"]
+
+MIN_MEASURED = 64
+"""Values from which channels are worth a look."""
+
+MAYBE_SPARSE = 0.4
+"""Share of zeros from which a pattern of two in four is looked for."""
+
+
+class Judge:
+    """Everything that is known of one model for judging it. One thread at a time."""
+
+    def __init__(self, catalogue: Catalogue, files: Files) -> None:
+        self._catalogue = catalogue
+        self._files = files
+        self._checkup = Checkup(catalogue)
+        self.rows: dict[int, SummaryRow] = {}
+        self.verdicts: dict[int, Verdict] = {}
+        self.failures: dict[int, str] = {}
+        self._channels: dict[int, ChannelRow] = {}
+        self._untouched: dict[int, Untouched] = {}
+
+    def keep(self, tensor: int, summary: Summary) -> Verdict | None:
+        """Take in a summary, and judge it while its counts are at hand."""
+        from wtui.insight.verdicts import verdict
+
+        self.rows[tensor] = summary.row()
+        subject = self._checkup.chart.subjects.get(tensor)
+        if subject is None:
+            return None
+        siblings = [self._catalogue.tensors[i] for i in subject.layer.tensors]
+        found = verdict(summary, subject.tensor, subject.layer, self._catalogue.format, siblings)
+        self.verdicts[tensor] = found
+        return found
+
+    def findings(self) -> list[Finding]:
+        """What is known so far, the worst first."""
+        extra = Extra(self.verdicts, self._channels, self.failures, self._untouched)
+        return self._checkup.findings(self.rows, extra)
+
+    def worth_measuring(self, tensors: Iterable[int]) -> list[int]:
+        """Those whose channels a second pass should look at: kernels and embeddings that were read whole."""
+        wanted = []
+        for tensor in tensors:
+            subject, row = self._checkup.chart.subjects.get(tensor), self.rows.get(tensor)
+            if subject is None or row is None or subject.part not in ("kernel", "embedding"):
+                continue
+            if row.total >= MIN_MEASURED and row.seen == row.total and tensor not in self._channels:
+                wanted.append(tensor)
+        return wanted
+
+    def measure(self, tensor: int, stopped: Callable[[], bool]) -> bool:
+        """Look at the channels of a tensor in one more pass; False if `stopped` said so before its end."""
+        subject = self._checkup.chart.subjects[tensor]
+        try:
+            channels = self._measured(subject, self.rows[tensor], stopped)
+        except WtuiError as error:
+            self.failures[tensor] = error.what
+            return True
+        if channels is None:
+            return False
+        self._channels[tensor] = channels.row()
+        self._look_at_rows(subject, channels)
+        return True
+
+    def _measured(self, subject: Subject, row: SummaryRow, stopped: Callable[[], bool]) -> Channels | None:
+        from wtui.engine.measure import measure_channels
+
+        format = self._catalogue.format
+        along = output_axes(subject.tensor, subject.layer, format)
+        named = axes(subject.tensor, subject.layer, torch_layout=is_torch_layout(format))
+        groups = named.index("in") if "in" in named and row.zeros > MAYBE_SPARSE * row.total else None
+        return measure_channels(subject.tensor, self._catalogue, self._files, along, groups, stopped)
+
+    def _look_at_rows(self, subject: Subject, channels: Channels) -> None:
+        """Which rows of an embedding are still as initialised."""
+        from wtui.insight.embeddings import untouched_rows
+
+        verdict = self.verdicts.get(subject.number)
+        if subject.part == "embedding" and verdict is not None and verdict.expected is not None:
+            found = untouched_rows(channels, verdict.expected) if verdict.state == "moved" else None
+            if found is not None:
+                self._untouched[subject.number] = found

@@ -1,0 +1,119 @@
+"""The scan process of the browser (`python -m wtui.scanning`): numbers from the engine, meaning from the insights."""
+
+from __future__ import annotations
+
+import time
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from wtui.engine.child import serve
+from wtui.engine.protocol import Found, Judged
+from wtui.judging import Judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wtui.engine.known import Known
+    from wtui.engine.protocol import Distribution
+    from wtui.stats.summary import Summary
+
+__all__ = ["JudgeDesk", "main"]
+
+FINDINGS_EVERY = 1.0
+"""Seconds between two rounds of all rules while the scan goes on."""
+
+
+class JudgeDesk:
+    """Verdicts as tensors come in, findings now and then, and the second pass over channels once all are read."""
+
+    def __init__(self, known: Known, wake: Callable[[], None]) -> None:
+        self._known = known
+        self._wake = wake
+        self._judge = Judge(known.catalogue, known.files)
+        self._verdicts: list[tuple[int, Any]] = []
+        self._last = time.perf_counter()
+        self._news = True
+        self._measuring: Thread | None = None
+        self._measured: SimpleQueue[bool] = SimpleQueue()
+        self._complete = False
+        self._stopped = False
+        known.expected = self._expected
+
+    def keep(self, tensor: int, summary: Summary | None, problem: str) -> None:
+        if summary is None:
+            self._judge.failures[tensor] = problem
+        elif tensor not in self._judge.rows:
+            verdict = self._judge.keep(tensor, summary)
+            if verdict is not None:
+                self._verdicts += [(i, verdict) for i in self._known.with_aliases([tensor])]
+        self._news = True
+
+    def take(self, question: Any) -> bool:
+        return False
+
+    @property
+    def due(self) -> bool:
+        return self._news or not self._measured.empty()
+
+    def answers(self) -> list[Any]:
+        answers: list[Any] = []
+        if self._verdicts:
+            answers.append(Judged(tuple(self._verdicts)))
+            self._verdicts = []
+        if not self._measured.empty():
+            self._complete = self._measured.get()
+            self._news = True
+        if self._news and (not self._known.waiting or time.perf_counter() - self._last >= FINDINGS_EVERY):
+            answers.append(self._found())
+        return answers
+
+    def close(self) -> None:
+        self._stopped = True
+
+    def _found(self) -> Found:
+        """All findings so far; when every tensor is read, the channels are next."""
+        self._last, self._news = time.perf_counter(), False
+        if not self._known.waiting and self._measuring is None:
+            self._measuring = Thread(target=self._measure, daemon=True)
+            self._measuring.start()
+        return Found(tuple(self._judge.findings()), self._share(), self._complete)
+
+    def _measure(self) -> None:
+        """The second pass, in a thread of its own; the findings wait for its end."""
+        for tensor in self._judge.worth_measuring(sorted(self._judge.rows)):
+            if not self._judge.measure(tensor, lambda: self._stopped):
+                return
+        self._measured.put(not self._judge.failures)
+        self._wake()
+
+    def _expected(self, subject: int, answer: Distribution) -> Distribution:
+        """The answer with the counts that the initialiser would have given; without them where there is none."""
+        verdict = self._judge.verdicts.get(self._known.owner(subject)) if subject >= 0 else None
+        if verdict is None or verdict.expected is None or not answer.counts:
+            return answer
+        from wtui.insight.distributions import distribution
+        from wtui.stats.distribution import edges_between
+
+        initial = distribution(verdict.expected.kind, verdict.expected.scale, verdict.expected.centre)
+        if initial is None:
+            return answer
+        shares = initial.cdf(edges_between(answer.low, answer.high, len(answer.counts)))
+        counts = tuple((answer.seen * (shares[1:] - shares[:-1])).tolist())
+        return answer._replace(curve=counts, curve_of=verdict.expected.name)
+
+    def _share(self) -> float:
+        """Share of bytes that were read; 1 where there are none."""
+        tensors = self._known.catalogue.tensors
+        waiting = sum(tensors[i].nbytes for i in self._known.waiting)
+        done = sum(tensors[i].nbytes for i in self._judge.rows)
+        return done / (done + waiting) if done + waiting else 1.0
+
+
+def main() -> None:
+    """Serve the browser that started this process."""
+    serve(lambda known, wake: [JudgeDesk(known, wake)])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The browser as a guest in somebody else's process: a script, an IPython session, a debugger.
+
+What it changes of the process is put back when it leaves: signal handlers, the garbage collector, and the event loop
+that may be running when a debugger has stopped inside a coroutine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from wtui.errors import UsageError
+from wtui.live.session import LocalClient
+from wtui.tui.jobs import Opening
+
+__all__ = ["OpeningObject", "as_guest"]
+
+_SIGNALS = ("SIGTSTP", "SIGCONT", "SIGWINCH", "SIGINT", "SIGTERM", "SIGTTIN", "SIGTTOU")
+"""What Textual, or the event loop, sets handlers for."""
+
+
+class OpeningObject(Opening):
+    """A model in memory: open at once, scanned by threads of this process."""
+
+    def __init__(self, model: object) -> None:
+        """UsageError for an object that holds no array."""
+        from wtui.live.objects import open_object
+        from wtui.scanning import JudgeDesk
+
+        opened = open_object(model)
+        self.path = opened.catalogue.path
+        self.format = None
+        self.catalogue = opened.catalogue
+        self.error = None
+        self.client = LocalClient(opened.catalogue, opened.files(), lambda known, wake: [JudgeDesk(known, wake)])
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """It is open."""
+        return True
+
+
+@contextmanager
+def as_guest() -> Iterator[None]:
+    """Run a browser inside; UsageError outside of the main thread, where no terminal can be taken over."""
+    if threading.current_thread() is not threading.main_thread():
+        raise UsageError("the browser runs in a program's main thread only", hint="print(wtui.open(model).report())")
+    handlers = {name: signal.getsignal(number) for name in _SIGNALS if (number := getattr(signal, name, None))}
+    collecting, frozen = gc.isenabled(), gc.get_freeze_count()
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(loop)
+        if not frozen:  # the browser freezes what there is when its first frame is drawn
+            gc.unfreeze()
+        (gc.enable if collecting else gc.disable)()
+        _restore(handlers)
+
+
+def _restore(handlers: dict[str, Any]) -> None:
+    for name, handler in handlers.items():
+        if handler is not None:  # None: set by code that is not Python's, and cannot be set from here
+            with suppress(OSError, ValueError):
+                signal.signal(getattr(signal, name), handler)
