@@ -9,9 +9,9 @@ import pytest
 
 from tests.insight.helpers import KERAS, TORCH, entry, node
 from wtui.insight.distributions import distribution
-from wtui.insight.fans import keras_fans, torch_fans
+from wtui.insight.fans import einsum_axes, keras_fans, torch_fans
 from wtui.insight.gates import gate_views
-from wtui.insight.initialisers import candidates
+from wtui.insight.initialisers import candidates, fans_of
 from wtui.insight.recorded import initialisers_of, recorded
 from wtui.insight.types import Fans
 
@@ -36,6 +36,29 @@ def test_shapes_without_fans() -> None:
     assert keras_fans((3, 0)) is None
     assert torch_fans((8,)) is None
     assert torch_fans((0, 4)) is None
+
+
+def test_attention_kernels_have_the_fans_of_their_equation(initializers) -> None:
+    """Keras's own objects: the limit of a Glorot uniform kernel tells which fans were used."""
+    import keras
+
+    layer = keras.layers.MultiHeadAttention(4, 8)
+    layer.build((2, 10, 32), (2, 10, 32))
+    for part, name, shape in (("_query_dense", "query", (32, 4, 8)), ("_output_dense", "attention_output", (4, 8, 32))):
+        kernel = np.asarray(getattr(layer, part).kernel)
+        tensor = entry("kernel", shape, f"attention/{name}")
+        fans = fans_of(tensor, node("EinsumDense", layer=f"attention/{name}"), KERAS)
+        assert fans == Fans(32, 32, "Keras")
+        assert np.abs(kernel).max() == pytest.approx(sqrt(6 / 64), rel=0.02)
+        assert kernel.shape == shape
+
+
+@pytest.mark.parametrize(
+    ("equation", "expected"),
+    [("abc,cde->abde", ([0], [1, 2])), ("abcd,cde->abe", ([0, 1], [2])), ("nonsense", None), ("a,b", None)],
+)
+def test_axes_of_an_einsum(equation: str, expected: object) -> None:
+    assert einsum_axes(equation) == expected
 
 
 @pytest.mark.parametrize(

@@ -104,8 +104,8 @@ def test_constants_are_exact() -> None:
 
 
 def test_torch_bias_is_compared_with_its_kernels_fan_in() -> None:
-    kernel = entry("weight", (512, 100), "fc")
-    bias = RNG.uniform(-0.1, 0.1, 512).astype(np.float32)
+    kernel = entry("weight", (1000, 100), "fc")
+    bias = RNG.uniform(-0.1, 0.1, 1000).astype(np.float32)
     found = judged(bias, "bias", node("", layer="fc"), TORCH, siblings=[kernel])
     assert (found.state, found.names) == ("initial", ("torch default",))
 

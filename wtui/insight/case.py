@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wtui.insight.types import Evidence, Finding, Severity, Verdict
 
 if TYPE_CHECKING:
-    from wtui.insight.chart import Chart, Part, Subject
+    from wtui.insight.chart import Chart, Part, Subject, Unit
     from wtui.stats.channel_row import ChannelRow
     from wtui.stats.row import SummaryRow
 
@@ -58,20 +58,28 @@ class Case:
         self.chart = chart
         self.rows = rows
         self.extra = extra
-        kernels = [s for s in chart.of("kernel", "embedding") if s.number in extra.verdicts]
-        states = [extra.verdicts[s.number].state for s in kernels]
+        states = [self._history(unit) for unit in chart.units] if extra.verdicts else []
         self.moved = states.count("moved")
-        """Kernels and embeddings that training has changed."""
+        """Layers that training has changed."""
         self.initial = states.count("initial")
-        """Kernels and embeddings that are as initialised."""
+        """Layers whose kernels and embeddings are as initialised."""
+        self.open = states.count("open")
+        """Layers of which their kernels cannot tell."""
 
     @property
     def trained(self) -> bool:
         """Whether training has changed most of what can be judged; without verdicts, whether any bias or norm moved."""
         if self.extra.verdicts:
-            return self.moved > self.initial
+            return self.moved > 0 and self.moved >= self.initial
         rows = (self.rows.get(s.number) for s in self.chart.of("bias", "scale", "shift"))
         return any(row is not None and row.min != row.max for row in rows)
+
+    def _history(self, unit: Unit) -> str:
+        """State of a layer: moved if a kernel is, or if none can tell and its bias is; `""` if it cannot be judged."""
+        states = {self.state(s) for s in unit.parts("kernel", "embedding")} - {"", "none"}
+        found = next((state for state in ("moved", "initial", "open") if state in states), "")
+        witnesses = unit.parts("bias", "scale", "shift") if found == "open" else ()
+        return "moved" if any(self.state(s) == "moved" for s in witnesses) else found
 
     def known(self, *parts: Part) -> Iterable[tuple[Subject, SummaryRow]]:
         """The tensors of these parts of which numbers are known, with these."""

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from wtui.insight.fans import keras_fans, torch_fans
+from wtui.insight.fans import einsum_axes, einsum_fans, keras_fans, torch_fans
 from wtui.insight.gates import cell_kind
 from wtui.insight.recorded import initialisers_of, recorded
-from wtui.insight.roles import family, is_torch_layout
+from wtui.insight.roles import axes, family, is_torch_layout
 from wtui.insight.types import Fans, How, Initial
 
 if TYPE_CHECKING:
@@ -47,9 +47,27 @@ GPT2_STD = 0.02
 
 def fans_of(tensor: TensorEntry, layer: LayerNode, format: str) -> Fans | None:
     """fan_in and fan_out of a kernel or embedding; None for other tensors."""
-    if family(tensor, layer) not in KERNELS:
+    if family(tensor, layer) not in KERNELS or not tensor.size:
         return None
-    return torch_fans(tensor.shape) if is_torch_layout(format) else keras_fans(tensor.shape)
+    if is_torch_layout(format):
+        return torch_fans(tensor.shape)
+    return _einsum_fans(tensor, layer) or keras_fans(tensor.shape)
+
+
+def _einsum_fans(tensor: TensorEntry, layer: LayerNode) -> Fans | None:
+    """Of a kernel of EinsumDense with three axes or more, by its equation, or by its place in an attention layer."""
+    if len(tensor.shape) < 3 or layer.class_name != "EinsumDense":
+        return None
+    equation = layer.config.get("equation")
+    found = einsum_axes(equation) if isinstance(equation, str) else None
+    if found is None:
+        named = axes(tensor, layer, torch_layout=False)
+        inside, outside = [i for i, n in enumerate(named) if n == "in"], [i for i, n in enumerate(named) if n == "out"]
+        heads = [i for i, n in enumerate(named) if n in ("head", "feature")]
+        if not heads or not (inside or outside):
+            return None
+        found = (inside, heads) if inside else (heads, outside)
+    return einsum_fans(tensor.shape, *found)
 
 
 def candidates(
@@ -66,7 +84,11 @@ def candidates(
         return _different(found)
     forget = tensor.role == "bias" and layer.config.get("unit_forget_bias") is True
     known = (FORGET._replace(how="recorded"),) if forget else recorded(tensor.role, layer.config, fans)
-    return _different([*known, *_keras_defaults(tensor, layer, fans), *(_common_keras(fans) if fans else ())])
+    found = [*known, *_keras_defaults(tensor, layer, fans), *(_common_keras(fans) if fans else ())]
+    early = keras_fans(tensor.shape)
+    if fans is not None and early is not None and early != fans:
+        found += [*recorded(tensor.role, layer.config, early), *_keras_defaults(tensor, layer, early)]
+    return _different(found)
 
 
 def _keras_defaults(tensor: TensorEntry, layer: LayerNode, fans: Fans | None) -> list[Initial]:

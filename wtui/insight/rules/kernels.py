@@ -16,7 +16,7 @@ MIN_CONSTANT = 4
 """Values from which equal ones are no coincidence."""
 
 SPARSE = 0.2
-"""Share of exact zeros from which a kernel was pruned: training leaves none."""
+"""Share of exact zeros that is worth a word: training leaves none, unless it is kept from going below zero."""
 
 MIN_SPARSE = 256
 """Values from which a share says something."""
@@ -64,7 +64,8 @@ def sparse(case: Case) -> Iterator[Finding]:
         share = row.zeros / row.seen
         if row.seen < MIN_SPARSE or share < SPARSE or row.zeros == row.seen:
             continue
-        text = f"{100 * share:.3g} % of its weights are exactly 0: pruned"
+        how = "cut off there, none is below" if row.min == 0 else "pruned"
+        text = f"{100 * share:.3g} % of its weights are exactly 0: {how}"
         numbers = {"zeros": row.zeros, "count": row.seen}
         channels = case.extra.channels.get(subject.number)
         if channels is not None and channels.groups and channels.groups_half_zero == channels.groups:
@@ -126,7 +127,7 @@ RULES = (
     ),
     Rule(
         "sparse", "info", "pruned kernels, and the 2:4 pattern",
-        f"at least {SPARSE:.0%} exact zeros among {MIN_SPARSE} weights or more; training leaves none", sparse,
+        f"at least {SPARSE:.0%} exact zeros among {MIN_SPARSE} weights or more; free training leaves none", sparse,
     ),
     Rule(
         "few-values", "info", "clustered or quantised values in a floating-point tensor",

@@ -23,17 +23,32 @@ OTHERS = 0.5
 
 def untrained_model(case: Case) -> Iterator[Finding]:
     """Models of which nothing, or next to nothing, was trained."""
-    if not case.initial or case.trained:
+    if case.trained or not (case.initial or _all_fit(case)):
         return
-    judged = case.initial + case.moved
+    severity: Severity = "info"
     if case.moved:
         moved = [s.tensor.name for s in case.chart.of("kernel", "embedding") if case.state(s) == "moved"]
-        text = f"{case.initial} of {judged} kernels are as initialised; only {', '.join(moved[:3])} moved"
-        severity: Severity = "warning"
+        judged = case.initial + case.moved
+        text = f"{case.initial} of {judged} layers are as initialised; only {', '.join(moved[:3])} moved"
+        severity = "warning"
+    elif case.initial:
+        text = f"nothing was trained: {case.initial} layers with kernels are as initialised"
+        text += f", {case.open} cannot be told" if case.open else ""
     else:
-        text = f"nothing was trained: all {case.initial} kernels that can be judged are as initialised"
-        severity = "info"
-    yield Finding(severity, "untrained-model", "", "", text, {"initial": case.initial, "moved": case.moved})
+        text = (
+            "nothing was trained: every kernel fits an initialiser, every bias and every norm is exactly as it starts"
+        )
+    numbers = {"initial": case.initial, "moved": case.moved, "open": case.open}
+    yield Finding(severity, "untrained-model", "", "", text, numbers)
+
+
+def _all_fit(case: Case) -> bool:
+    """Whether every kernel fits an initialiser, and there are biases or norms, all of them exactly as they start."""
+    kernels = [case.verdict(s) for s in case.chart.of("kernel", "embedding")]
+    others = [case.verdict(s) for s in case.chart.of("bias", "scale", "shift", "mean", "variance")]
+    if not case.open or not others or any(v is None or not v.names for v in kernels):
+        return False
+    return all(v is not None and v.state == "initial" for v in others)
 
 
 def never_trained(case: Case) -> Iterator[Finding]:
@@ -137,7 +152,7 @@ RULES = (
     ),
     Rule(
         "never-trained", "warning", "kernels as initialised in a trained model",
-        "the values fit an initialiser although a change of 5 % of its std would show, or fit one and the layer's bias "
+        "the values fit an initialiser although a change of 2 % of its std would show, or fit one and the layer's bias "
         "is exactly 0 while others moved; info where the file says the layer is frozen", never_trained,
     ),
     Rule(
