@@ -39,6 +39,11 @@ _ROLES = {
     "running_mean": "moving mean", "moving_variance": "moving variance", "running_var": "moving variance",
 }  # fmt: skip
 
+_OWN_WORDS = re.compile(
+    r"^(kernel|weight|bias|gamma|beta|scale|embeddings|moving_|running_)|_(kernel|scale|zero)$|^(weight|bias)_[ih]h"
+)
+"""Roles that classes of the frameworks give; what another class calls its tensors says nothing of what they are."""
+
 _HEADS = ("num_heads", "num_attention_heads", "n_head", "num_query_heads", "n_heads")
 """Keys under which configurations of Keras and of Hugging Face give the number of heads."""
 
@@ -104,7 +109,7 @@ def _how(tensor: TensorEntry, layer: LayerNode) -> tuple[How, str]:
     """Whether the file says what the tensor is."""
     if tensor.inferred:
         return "inferred", tensor.inferred
-    if layer.class_name:
+    if layer.class_name and _OWN_WORDS.search(tensor.role.lower()):
         return "recorded", f"the file names its class, {layer.class_name}"
     return "inferred", "from its name and shape"
 
