@@ -327,7 +327,7 @@ def test_findings_open_the_root_mark_the_tree_and_are_walked_through() -> None:
         await b.press("right_square_bracket")
         assert b.screen.outline.catalogue.tensors[b.screen.subject].name == "hidden/kernel"
         await b.until("never trained")
-        await b.until("glorot_uniform (o)")
+        await b.until("as glorot_uniform would be (o)")
         await b.press("o")
         await b.until("∙∙∙")
         await b.press("left_square_bracket")

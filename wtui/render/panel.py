@@ -85,9 +85,10 @@ def model_panel(
     lines = _wrapped(reading, width)
     lines.append([(escape(root.class_name) or "model", "title"), (f"  {escape(catalogue.format)}", "dim")])
     lines += _totals_lines(totals.parameters, totals.trainable, totals.non_trainable, totals.bytes)
-    slots = sum(t.size for t in catalogue.tensors if t.group != "model")
-    if slots:
-        lines.append([("optimizer     ", "dim"), (f"{slots:,}", "number"), (" values beside", "dim")])
+    for group in ("optimizer", "state"):
+        values = sum(t.size for t in catalogue.tensors if t.group == group)
+        if values:
+            lines.append([(group.ljust(14), "dim"), (f"{values:,}", "number"), (" values beside", "dim")])
     return [*lines, [], *_together(row, width, done)]
 
 

@@ -113,7 +113,7 @@ class HistogramPane(PlotPane):
             self.draw_later(partial(self._draw, distribution, name))
 
     async def _draw(self, distribution: Distribution, name: str) -> None:
-        size = self.size.width, self.size.height - FOOT_ROWS
+        size = self.size.width, self.size.height - FOOT_ROWS - bool(distribution.curve_of)
         lines = await to_thread(self._lines, distribution, *size, self.log_counts, self.curve)
         self.put(lines, title="Distribution", subtitle=name)
 
@@ -132,9 +132,10 @@ class HistogramPane(PlotPane):
         if d.seen < d.total:
             where.append((f"  sample {numbers.percent(d.seen, d.total)}", "warning"))
         how: Line = [(f"{len(d.counts)} bins (= -) · {'log' if log else 'linear'} (L)", "dim")]
-        if d.curve_of:
-            how += [(" · ", "dim"), ("∙ " if curve else "", "overlay"), (f"{d.curve_of} (o)", "dim")]
-        return [*lines, where, how]
+        if not d.curve_of:
+            return [*lines, where, how]
+        initial: Line = [("∙ " if curve else "", "overlay"), (f"as {d.curve_of} would be (o)", "dim")]
+        return [*lines, where, how, initial]
 
 
 class DepthPane(PlotPane):
