@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from wtui.storage import Files
 
-__all__ = ["MAX_BOX", "read_box"]
+__all__ = ["MAX_BOX", "decoded_box", "read_box"]
 
 MAX_BOX = 1 << 20
 """Values of a box: more is no view."""
@@ -45,7 +45,7 @@ def read_box(
     parts = catalogue.parts(entry)
     if entry.encoding == RAW and all(p.shape is None for p in parts):
         return _raw_box(entry, parts, files, start, shape)
-    return _decoded_box(entry, parts, files, start, stop)
+    return decoded_box(entry, parts, files, start, stop)
 
 
 def _raw_box(
@@ -88,10 +88,10 @@ def _read_run(
         out[first : first + wanted] = values[bit // bits :: step]
 
 
-def _decoded_box(
+def decoded_box(
     entry: TensorEntry, parts: tuple[Part, ...], files: Files, start: tuple[int, ...], stop: tuple[int, ...]
 ) -> NDArray[np.generic]:
-    """Decode the parts that the box touches."""
+    """The values of a box of encoded parts, of which those are decoded that it touches; its size is not limited."""
     import numpy as np
 
     from wtui.codecs import codec
