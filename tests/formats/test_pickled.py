@@ -165,6 +165,13 @@ def test_sniffing_goes_by_content(tmp_path: Path) -> None:
             opened(tmp_path / "junk.pkl", junk)
 
 
+def test_files_of_joblib_say_what_they_are(tmp_path: Path) -> None:
+    wrapper = pickled({"w": Call(Global("joblib.numpy_pickle", "NumpyArrayWrapper"), (), {"shape": (2,)})})
+    cut = wrapper.rindex(b"b") + 1
+    with pytest.raises(FormatError, match=r"joblib.*save it with pickle"):
+        opened(tmp_path / "a.pkl", wrapper[:cut] + bytes(range(255, 200, -1)) + wrapper[cut:])
+
+
 def test_a_pickle_that_would_run_runs_nothing(tmp_path: Path) -> None:
     touched = tmp_path / "touched"
     data = pickled({"w": Call(Global("posix", "system"), (f"touch {touched}",))})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from wtui.errors import WtuiError
+from wtui.errors import FormatError, WtuiError
 from wtui.formats.inert import Items, Machine, Object, Placed, Stream, path_of
 from wtui.formats.torch.describe import danger_notice, describe
 from wtui.formats.torch.draft import Draft
@@ -47,7 +47,7 @@ def sniff(probe: Probe) -> bool:
 def catalogue(probe: Probe) -> Catalogue:
     """Everything in the pickle that is an array or a tensor; FormatError if it cannot be understood."""
     machine = Machine(Stream(probe.file))
-    value = machine.load()
+    value = _value(machine, probe.path)
     paddle = isinstance(value, Items) and _PADDLE_KEY in value.strings()
     visitor, tensors = Visitor(), Tensors(_PickleFile(probe.file))
     root = Draft(os.path.basename(probe.path))
@@ -56,6 +56,17 @@ def catalogue(probe: Probe) -> Catalogue:
     title = f"{'PaddlePaddle, pickle' if paddle else 'pickle'} of protocol {protocol}"
     metadata = {"checkpoint": sections.facts}
     return describe(probe.path, title, [file_ref(probe.file)], root, visitor, metadata, danger_notice(machine.called))
+
+
+def _value(machine: Machine, path: str) -> object:
+    """The pickle's value. joblib's files are pickles with arrays between the opcodes, which are no opcodes."""
+    try:
+        return machine.load()
+    except FormatError as error:
+        if any(g.module.startswith("joblib.") for g in machine.called):
+            what = "was written by joblib, which puts arrays where a pickle has opcodes"
+            raise FormatError(what, path, "load it with joblib and save it with pickle") from error
+        raise
 
 
 class _PickleFile:

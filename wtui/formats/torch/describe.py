@@ -30,7 +30,7 @@ def danger_notice(called: Iterable[Global]) -> list[Notice]:
     found = dangerous(called)
     if not found:
         return []
-    return [Notice("", f"loading it with pickle would call {found}; wtui runs nothing: do not load it elsewhere")]
+    return [Notice("", f"loading it with pickle would call {found}; wtui runs nothing: trust it before you do")]
 
 
 def describe(

@@ -27,7 +27,7 @@ MAX_TENSORS = 500_000
 MAX_CONTAINERS = 2_000_000
 """Containers that are looked into."""
 
-MAX_REVISITS = 20_000
+MAX_REVISITS = 5_000
 """Containers that are looked into although they were met before: modules that are shared."""
 
 MAX_NAMES = 64 << 20
