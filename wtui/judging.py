@@ -62,8 +62,16 @@ class Judge:
 
     def findings(self) -> list[Finding]:
         """What is known so far, the worst first."""
-        extra = Extra(self.verdicts, self._channels, self.failures, self._untouched)
+        extra = Extra(self.verdicts, self._channels, self.failures, self._untouched, self._tokens())
         return self._checkup.findings(self.rows, extra)
+
+    def _tokens(self) -> tuple[str, ...]:
+        """The vocabulary beside the model, once there is an embedding that was looked at."""
+        if any(self._checkup.chart.subjects[i].part == "embedding" for i in self._channels):
+            from wtui.formats.vocabulary import vocabulary
+
+            return vocabulary(self._catalogue.path)
+        return ()
 
     def worth_measuring(self, tensors: Iterable[int]) -> list[int]:
         """Those whose channels a second pass should look at: kernels and embeddings that were read whole."""

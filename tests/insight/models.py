@@ -105,7 +105,12 @@ def catalogue_of(
 
 
 def examined(
-    layers: Mapping[str, Layer], format: str = KERAS, *, rows_only: bool = False, **about: Any
+    layers: Mapping[str, Layer],
+    format: str = KERAS,
+    *,
+    rows_only: bool = False,
+    tokens: Sequence[str] = (),
+    **about: Any,
 ) -> list[Finding]:
     """What the rules find, from rows alone or with all further evidence."""
     catalogue = catalogue_of(layers, format, **about)
@@ -129,4 +134,4 @@ def examined(
             rows_found = untouched_rows(found.finish(), expected) if expected is not None else None
             if rows_found is not None and "embed" in tensor.name:
                 untouched[i] = rows_found
-    return findings(catalogue, rows, Extra() if rows_only else Extra(verdicts, channels, {}, untouched))
+    return findings(catalogue, rows, Extra() if rows_only else Extra(verdicts, channels, {}, untouched, tokens))

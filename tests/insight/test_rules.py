@@ -225,6 +225,19 @@ def test_rows_of_an_embedding_that_were_never_used() -> None:
     assert "0, 1, 2" in one.message
 
 
+def test_rows_of_small_norm_stand_apart_and_are_named() -> None:
+    table_ = RNG.normal(0, 0.5, (400, 32)).astype(np.float32)
+    table_[7:27] *= 0.2
+    layers = torch_like()
+    layers["embed_tokens"].arrays["weight"] = table_
+    one = only(examined(layers, TORCH), "unused-rows")
+    assert (one.severity, one.evidence["unused"]) == ("info", 20)
+    assert "7, 8, 9, 10, ..." in one.message
+    tokens = tuple(f"token{i}" for i in range(390))
+    assert "7 'token7'" in only(examined(layers, TORCH, tokens=tokens), "unused-rows").message
+    assert "token" not in only(examined(layers, TORCH, tokens=tokens[:100]), "unused-rows").message
+
+
 def test_dead_and_weak_channels() -> None:
     kernel = healthy()["conv2"].arrays["kernel"]
     kernel[..., [3, 7]] = 0

@@ -6,7 +6,7 @@ Standard library only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from wtui.insight.types import Evidence, Finding, Severity, Verdict
@@ -36,8 +36,8 @@ class Extra(NamedTuple):
     failures: Mapping[int, str] = {}
     """Why tensors could not be read."""
     untouched: Mapping[int, Untouched] = {}
-    token: Callable[[int], str] | None = None
-    """Text of a token by its number, where a tokenizer is known."""
+    tokens: Sequence[str] = ()
+    """Texts of tokens by their number, where a tokenizer is known."""
 
 
 class Rule(NamedTuple):

@@ -27,6 +27,9 @@ class ChannelRow(NamedTuple):
     weak: int
     """Other channels whose L2 norm is below a thousandth of the median channel's."""
     weak_at: tuple[int, ...]
+    low: int
+    """Channels, those included, whose L2 norm is below half of the median channel's."""
+    low_at: tuple[int, ...]
     median_l2: float
     largest_l2: float
     largest_at: int

@@ -30,6 +30,10 @@ WEAK = 0.001
 """A channel whose norm is below this share of the median one has no say beside the others."""
 
 
+LOW = 0.5
+"""A channel below this share of the median norm stands apart where norms are alike, as in a trained embedding."""
+
+
 class Loops(Protocol):
     """The loops over values, see `channel_reference`."""
 
@@ -71,6 +75,7 @@ class Channels:
         dead = np.flatnonzero(self.nonzero == 0)
         median = float(np.median(norms)) if n else nan
         weak = np.flatnonzero((norms < WEAK * median) & (self.nonzero > 0)) if n else dead
+        low = np.flatnonzero(norms < LOW * median)
         at = int(norms.argmax()) if n else 0
         run = self.whole
         return ChannelRow(
@@ -80,6 +85,8 @@ class Channels:
             dead_at=tuple(dead[:LISTED].tolist()),
             weak=len(weak),
             weak_at=tuple(weak[:LISTED].tolist()),
+            low=len(low),
+            low_at=tuple(low[:LISTED].tolist()),
             median_l2=median,
             largest_l2=float(norms[at]) if n else nan,
             largest_at=at,

@@ -17,6 +17,15 @@ __all__ = ["RULES"]
 CONVERTED = ("ONNX", "TFLite", "Core ML", "TensorFlow graph")
 """Formats whose converters write zeros where a layer had no bias."""
 
+LISTED = 4
+"""Rows of an embedding that are named."""
+
+FEW_ROWS = 0.2
+"""Share of rows up to which those of a small norm stand apart from the others."""
+
+PADDED = 1.1
+"""How many times its vocabulary an embedding may have rows: language models pad it to a round number."""
+
 OTHERS = 0.5
 """Share of a model's comparable biases that must differ from 0 for one of nothing but zeros to be remarkable."""
 
@@ -96,16 +105,27 @@ def adapter_without_effect(case: Case) -> Iterator[Finding]:
             yield finding("warning", "adapter-untrained", subject, text, {"count": row.total})
 
 
-def untouched_rows(case: Case) -> Iterator[Finding]:
-    """Rows of an embedding that no training example used."""
-    for index, rows in case.extra.untouched.items():
-        subject = case.chart.subjects.get(index)
-        if subject is None or not rows.unused:
+def unused_rows(case: Case) -> Iterator[Finding]:
+    """Rows of an embedding that no training example used, or hardly any."""
+    for subject in case.chart.of("embedding"):
+        rows, channels = case.extra.untouched.get(subject.number), case.extra.channels.get(subject.number)
+        if rows is not None and rows.unused:
+            count, of, first = rows.unused, rows.rows, rows.first
+            text = f"{count:,} of {of:,} rows are as initialised, never used in training"
+        elif channels is not None and 0 < channels.low <= FEW_ROWS * channels.channels:
+            count, of, first = channels.low, channels.channels, channels.low_at
+            text = f"{count:,} of {of:,} rows have less than half the usual norm, as rows that are seldom trained"
+        else:
             continue
-        names = [str(i) if case.extra.token is None else f"{i} {case.extra.token(i)!r}" for i in rows.first[:4]]
-        text = f"{rows.unused:,} of {rows.rows:,} rows are as initialised, never used in training: {', '.join(names)}"
-        text += ", ..." if rows.unused > len(names) else ""
-        yield finding("info", "unused-rows", subject, text, {"rows": rows.rows, "unused": rows.unused})
+        named = ", ".join(_token(case, i, of) for i in first[:LISTED]) + (", ..." if count > LISTED else "")
+        yield finding("info", "unused-rows", subject, f"{text}: {named}", {"rows": of, "unused": count})
+
+
+def _token(case: Case, number: int, rows: int) -> str:
+    """`7 '[unused6]'`; the number alone where the vocabulary has not as many tokens as there are rows."""
+    tokens = case.extra.tokens
+    fits = len(tokens) <= rows <= PADDED * len(tokens)
+    return f"{number} {tokens[number]!r}" if fits and number < len(tokens) else str(number)
 
 
 def _why_never(case: Case, unit: Unit, subject: Subject) -> str:
@@ -161,5 +181,9 @@ RULES = (
         "are not", zero_bias,
     ),
     Rule("adapter-untrained", "warning", "adapters without effect", "LoRA's B all exactly 0", adapter_without_effect),
-    Rule("unused-rows", "info", "rows of embeddings that were never trained", "see there", untouched_rows),
+    Rule(
+        "unused-rows", "info", "rows of embeddings that were never, or hardly, trained",
+        "a row's norm and largest value fit the initialiser, from which most rows have clearly moved; or its norm is "
+        f"below half of the median, for at most {FEW_ROWS:.0%} of the rows", unused_rows,
+    ),
 )  # fmt: skip
