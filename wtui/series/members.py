@@ -1,0 +1,253 @@
+"""The checkpoints of a run: which files and folders they are, and in which order they were written.
+
+From names first; then TensorFlow's `checkpoint` file and the `trainer_state.json` of a trainer; from times as a last
+resort. Looks at names, first bytes and small text files; whether a member belongs is found out by opening it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wtui.errors import UsageError, WtuiError
+from wtui.formats import open_catalogue, sniff
+from wtui.formats.candidates import Candidate, find_models
+from wtui.series.places import Place, pattern, places
+
+if TYPE_CHECKING:
+    from wtui.series.places import Named
+
+__all__ = ["MIN_MEMBERS", "Member", "Outsider", "Run", "is_temporary", "run_in", "run_of", "trainer_state"]
+
+MIN_MEMBERS = 2
+"""Checkpoints from which on a folder is a run."""
+
+MAX_TEXT = 16 << 20
+"""Bytes of a text file beside the checkpoints that are read; a log of more is no log."""
+
+TRAINER_STATE = "trainer_state.json"
+
+_TEMPORARY = re.compile(
+    r"^[.~]|(\.|-|_)(tmp|temp|part|partial|incomplete|lock)([-.]?\w{0,12})$|^(tmp|temp)[-_.]|-checkpoint-tmp-|~$",
+    re.IGNORECASE,
+)
+"""Names under which programs write what is not finished yet."""
+
+_STATE_PATH = re.compile(r'^all_model_checkpoint_paths:\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
+
+
+class Member(NamedTuple):
+    """A file, folder or prefix that seems to be a checkpoint of a run."""
+
+    path: str
+    name: str
+    """Its path below the run's folder, or as it was given."""
+    place: Place
+    mtime_ns: int = 0
+    figures: Mapping[str, float] = {}
+    """Figures of merit that its name holds."""
+
+    @property
+    def label(self) -> str:
+        """What to call it: `epoch 4`, or its name where that says nothing of a place."""
+        return self.place.label or self.name
+
+
+class Outsider(NamedTuple):
+    """Something in the folder that is no member of the run, and why."""
+
+    name: str
+    reason: str
+
+
+class Run(NamedTuple):
+    """The checkpoints of a run, in order."""
+
+    folder: str
+    """Where it lies; what its members have in common where they were given one by one."""
+    members: tuple[Member, ...]
+    ordered_by: str
+    outsiders: tuple[Outsider, ...] = ()
+
+
+def run_in(folder: str, *, alone: bool = False) -> Run | None:
+    """The run in a folder, None if there is none: fewer than two checkpoints, or the folder is one model itself.
+
+    With `alone` a single checkpoint, or none yet, is a run too: one that is just beginning.
+    """
+    found = _candidates(folder)
+    names = {os.path.relpath(c.path, folder): c for c in found}
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(pattern(name), []).append(name)
+    if not groups:
+        return Run(folder, (), "") if alone else None
+    numbered = {p: group for p, group in groups.items() if "#" in p} or groups
+    main = max(numbered, key=lambda p: (len(numbered[p]), max(names[n].mtime for n in numbered[p])))
+    if not alone and (len(numbered[main]) < MIN_MEMBERS or "#" not in main or _is_one_model(folder, numbered[main])):
+        return None
+    others = [p for p in groups if p != main and "#" in p and len(groups[p]) >= MIN_MEMBERS]
+    beside = [n for p in others for n in groups[p]]
+    unnumbered = [n for p in groups if p != main and p not in others for n in groups[p]]
+    outsiders = [Outsider(n, _beside_reason(groups[pattern(n)])) for n in sorted(beside)]
+    damaged = _named_like(folder, main, names) if "#" in main else {}
+    return _ordered(folder, [*groups[main], *damaged, *unnumbered], {**names, **damaged}, outsiders)
+
+
+def run_of(paths: Sequence[str]) -> Run:
+    """The run of these paths, ordered by their names where these say how, else as given; UsageError for doubles."""
+    if len(set(map(os.path.realpath, paths))) < len(paths):
+        raise UsageError("the same checkpoint was given twice")
+    folder = os.path.commonpath([os.path.dirname(os.path.abspath(p)) for p in paths])
+    names = [os.path.relpath(p, folder) for p in paths]
+    members = [Member(p, n, Place(), _mtime(p)) for p, n in zip(paths, names, strict=True)]
+    if len({pattern(n) for n in names}) == 1:
+        members = [_placed(m, named) for m, named in zip(members, places(names), strict=True)]
+    members = [_with_state(m) for m in members]
+    if all(m.place.order for m in members) and len({len(m.place.order) for m in members}) == 1:
+        return Run(folder, tuple(sorted(members, key=lambda m: m.place.order)), _said_by(members))
+    return Run(folder, tuple(members), "the order in which they were given")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a name is one of those under which programs write what is not finished yet."""
+    return bool(_TEMPORARY.search(name))
+
+
+def trainer_state(path: str) -> Mapping[str, Any]:
+    """What a trainer has written beside the weights, in a checkpoint's folder or a run's; `{}` if there is nothing."""
+    try:
+        place = os.path.join(path, TRAINER_STATE)
+        if os.path.getsize(place) > MAX_TEXT:
+            return {}
+        with open(place, encoding="utf-8", errors="replace") as file:
+            state = json.load(file)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return state if isinstance(state, Mapping) else {}
+
+
+def _candidates(folder: str) -> list[Candidate]:
+    """Models right in a folder: files, and folders each of which is one."""
+    found = [c for c in find_models(folder, depth=0) if not is_temporary(os.path.basename(c.path))]
+    try:
+        with os.scandir(folder) as entries:
+            below = sorted(e.path for e in entries if not is_temporary(e.name) and e.is_dir())
+    except OSError:
+        return found
+    for path in below:
+        try:
+            found.append(Candidate(path, sniff(path), 0, _mtime(path) / 1e9))
+        except WtuiError:
+            continue
+    return found
+
+
+def _named_like(folder: str, wanted: str, known: Container[str]) -> dict[str, Candidate]:
+    """What is named like the members but does not even begin like a model: an empty file, an empty folder."""
+    try:
+        names = [n for n in os.listdir(folder) if pattern(n) == wanted and n not in known and not is_temporary(n)]
+    except OSError:
+        return {}
+    return {n: Candidate(os.path.join(folder, n), "", 0, 0.0) for n in names}
+
+
+def _is_one_model(folder: str, members: Iterable[str]) -> bool:
+    """Whether the folder as a whole is a model, of other files than one of its members."""
+    try:
+        files = open_catalogue(folder).files
+    except WtuiError:
+        return False
+    stems = [_without_end(os.path.join(folder, m)) for m in members]
+    return not any(all(f.path.startswith(stem) for f in files) for stem in stems)
+
+
+def _without_end(path: str) -> str:
+    """What the files of a checkpoint begin with: `ckpt-3.index` stands for `ckpt-3.data-00000-of-00001`."""
+    return path.removesuffix("index") if path.endswith(".index") else path
+
+
+def _beside_reason(group: Sequence[str]) -> str:
+    return (
+        f"one of {len(group)} other checkpoints of the name {pattern(group[0])!r}: another run, or the same once more"
+    )
+
+
+def _ordered(folder: str, chosen: Sequence[str], names: Mapping[str, Candidate], outsiders: list[Outsider]) -> Run:
+    """Members by place; those whose names say nothing behind them, by time."""
+    main = [n for n in chosen if "#" in pattern(n)]
+    rest = [n for n in chosen if "#" not in pattern(n)]
+    members = [_member(names[n], n, named) for n, named in zip(main, places(main), strict=True)]
+    members = [
+        _with_state(m) for m in [*members, *(Member(names[n].path, n, Place(), _mtime(names[n].path)) for n in rest)]
+    ]
+    placed = [m for m in members if m.place.order]
+    unplaced = [m for m in members if not m.place.order]
+    if placed:
+        placed.sort(key=lambda m: (m.place.order, m.mtime_ns))
+        unplaced.sort(key=lambda m: (m.mtime_ns, m.name))
+        by = _said_by(placed) + (", the others by time" if unplaced else "")
+        return Run(folder, (*placed, *unplaced), by, tuple(outsiders))
+    state = _tensorflow_order(folder)
+    if members and all(_prefix(m.path) in state for m in members):
+        members.sort(key=lambda m: state[_prefix(m.path)])
+        return Run(folder, tuple(members), "TensorFlow's checkpoint file", tuple(outsiders))
+    members.sort(key=lambda m: (m.mtime_ns, m.name))
+    return Run(folder, tuple(members), "the time of writing", tuple(outsiders))
+
+
+def _member(candidate: Candidate, name: str, named: Named) -> Member:
+    return _placed(Member(candidate.path, name, Place(), _mtime(candidate.path)), named)
+
+
+def _placed(member: Member, named: Named) -> Member:
+    return member._replace(place=named.place, figures=named.figures)
+
+
+def _with_state(member: Member) -> Member:
+    """The member with the step that a trainer has recorded in its folder, which counts more than its name."""
+    step = trainer_state(member.path).get("global_step") if os.path.isdir(member.path) else None
+    if not isinstance(step, int) or isinstance(step, bool) or step < 0:
+        return member
+    return member._replace(place=Place((0, step), None, step, f"step {step}"))
+
+
+def _said_by(members: Sequence[Member]) -> str:
+    """What the order rests on."""
+    if all(m.place.step is not None or m.place.epoch is not None for m in members):
+        words = [w for w in ("epoch", "step") if any(getattr(m.place, w) is not None for m in members)]
+        if words == ["step"] and all(trainer_state(m.path) for m in members):
+            return f"the step in {TRAINER_STATE}"
+        return f"the {' and '.join(words)} in the names"
+    return "the numbers in the names"
+
+
+def _tensorflow_order(folder: str) -> dict[str, int]:
+    """Prefixes of checkpoints in the order of TensorFlow's state file, `{}` without one. Paths may be stale."""
+    try:
+        path = os.path.join(folder, "checkpoint")
+        if os.path.getsize(path) > MAX_TEXT:
+            return {}
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except OSError:
+        return {}
+    return {os.path.basename(p): i for i, p in enumerate(_STATE_PATH.findall(text))}
+
+
+def _prefix(path: str) -> str:
+    return os.path.basename(path).removesuffix(".index")
+
+
+def _mtime(path: str) -> int:
+    """When it was last written: for a folder, the newest file in it."""
+    try:
+        if not os.path.isdir(path):
+            return os.stat(path).st_mtime_ns
+        with os.scandir(path) as entries:
+            return max((e.stat().st_mtime_ns for e in entries if e.is_file()), default=os.stat(path).st_mtime_ns)
+    except OSError:
+        return 0
