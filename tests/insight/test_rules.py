@@ -293,6 +293,29 @@ def test_ties_that_a_configuration_claims() -> None:
     assert only(examined(with_head, TORCH, metadata={"config": config}), "tie").severity == "info"
 
 
+def test_blocks_that_are_missing() -> None:
+    layers = {k.replace("layers.1.", "layers.2."): v for k, v in torch_like().items()}
+    one = only(examined(layers, TORCH), "missing-blocks")
+    assert (one.severity, one.layer) == ("error", "layers")
+    assert "1 of layers is missing, 2 is there" in one.message
+    config = {"config": {"num_hidden_layers": 3}}
+    assert "holds 2" in only(examined(torch_like(), TORCH, metadata=config), "missing-blocks").message
+    assert examined(torch_like(), TORCH, metadata={"config": {"num_hidden_layers": 2}}) == []
+    stack = {f"layers.{i}": Layer("", {"weight": RNG.gamma(2, 1, (16, 16)).astype(np.float32)}) for i in (0, 2, 4)}
+    assert examined(stack, TORCH) == []  # activations have numbers, and no weights
+
+
+def test_experts_that_were_never_used() -> None:
+    def expert(used: bool) -> Layer:
+        spread = RNG.gamma(2, 0.5, (64, 32)) if used else 1.0
+        return Layer("", {"weight": (RNG.normal(0, 0.02, (64, 32)) * spread).astype(np.float32)}, trainable=None)
+
+    layers = torch_like() | {f"layers.0.mlp.experts.{i}.up": expert(i not in (2, 5)) for i in range(8)}
+    one = only(examined(layers, TORCH), "unused-experts")
+    assert (one.severity, one.evidence["unused"]) == ("warning", 2)
+    assert "experts 2, 5 of" in one.message
+
+
 def test_what_the_reader_missed() -> None:
     notices = [Notice("", "a shard is missing", lost=True), Notice("head/bias", "LoRA was merged")]
     found = examined(healthy(), notices=notices)

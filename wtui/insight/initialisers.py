@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from wtui.insight.fans import einsum_axes, einsum_fans, keras_fans, torch_fans
 from wtui.insight.gates import cell_kind
 from wtui.insight.recorded import initialisers_of, recorded
-from wtui.insight.roles import axes, family, is_torch_layout
+from wtui.insight.roles import axes, family, is_torch_layout, lite_axes
 from wtui.insight.types import Fans, How, Initial
 
 if TYPE_CHECKING:
@@ -51,6 +51,12 @@ def fans_of(tensor: TensorEntry, layer: LayerNode, format: str) -> Fans | None:
         return None
     if is_torch_layout(format):
         return torch_fans(tensor.shape)
+    lite = lite_axes(tensor, layer)
+    if lite:
+        sizes = dict(zip(lite, tensor.shape, strict=True))
+        return keras_fans(
+            tuple(sizes[axis] for axis in ("depth", "height", "width", "in", "1", "out") if axis in sizes)
+        )
     return _einsum_fans(tensor, layer) or keras_fans(tensor.shape)
 
 

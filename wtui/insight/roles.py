@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wtui.model import LayerNode, TensorEntry
 
-__all__ = ["FAMILIES", "axes", "family", "is_torch_layout"]
+__all__ = ["FAMILIES", "axes", "family", "is_torch_layout", "lite_axes"]
 
 FAMILIES = (
     "convolution kernels",
@@ -46,6 +46,20 @@ _TORCH_KERNEL_AXES = {
     2: ("out", "in"), 3: ("out", "in", "width"), 4: ("out", "in", "height", "width"),
     5: ("out", "in", "depth", "height", "width"),
 }  # fmt: skip
+
+
+_LITE_AXES = {
+    "CONV_2D": ("out", "height", "width", "in"), "TRANSPOSE_CONV": ("out", "height", "width", "in"),
+    "FULLY_CONNECTED": ("out", "in"), "DEPTHWISE_CONV_2D": ("1", "height", "width", "out"),
+    "CONV_3D": ("depth", "height", "width", "in", "out"),
+}  # fmt: skip
+"""How the operations of TensorFlow Lite lay out their kernels (tensorflow/lite/kernels)."""
+
+
+def lite_axes(tensor: TensorEntry, layer: LayerNode) -> tuple[str, ...]:
+    """What each axis of a kernel of TensorFlow Lite means; `()` for any other tensor."""
+    named = _LITE_AXES.get(layer.class_name, ())
+    return named if len(named) == len(tensor.shape) and tensor.role.endswith("kernel") else ()
 
 
 def family(tensor: TensorEntry, layer: LayerNode) -> str:
@@ -91,6 +105,8 @@ def axes(tensor: TensorEntry, layer: LayerNode, *, torch_layout: bool) -> tuple[
     class_name, role = layer.class_name.lower(), tensor.role.lower()
     if rank == 1:
         return {"biases": ("out",), "norms": ("channel",)}.get(kind, ())
+    if lite := lite_axes(tensor, layer):
+        return lite
     if class_name in ("matmul", "gemm") and not (layer.config.get("transB") or layer.config.get("weight transposed")):
         torch_layout = False  # of ONNX, which multiplies from the right unless it says otherwise
     if kind == "embeddings" and rank == 2:

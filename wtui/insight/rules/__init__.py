@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wtui.insight.rules import channels, completeness, kernels, norms, training, values, whole
+from wtui.insight.rules import blocks, channels, completeness, kernels, norms, training, values, whole
 
 if TYPE_CHECKING:
     from wtui.insight.case import Rule
@@ -21,6 +21,7 @@ RULES: tuple[Rule, ...] = (
     *norms.RULES,
     *training.RULES,
     *channels.RULES,
+    *blocks.RULES,
     *whole.RULES,
 )
 """All rules; of findings of one severity, those of an earlier rule come first."""
