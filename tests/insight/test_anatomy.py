@@ -8,6 +8,8 @@ from tests.insight.helpers import KERAS, TORCH, entry, node
 from wtui.insight.anatomy import anatomy, output_axes
 from wtui.insight.roles import family
 
+LITE = "TFLite (schema 3)"
+
 CASES = [
     # layer path, class, role, shape, format; role in words, axes, output axes
     ("conv", "Conv2D", "kernel", (3, 3, 8, 16), KERAS, "convolution kernel", ("height", "width", "in", "out"), (3, 4)),
@@ -16,6 +18,10 @@ CASES = [
     ("fc", "", "weight", (16, 8), TORCH, "dense kernel", ("out", "in"), (0, 1)),
     ("dw", "DepthwiseConv2D", "kernel", (3, 3, 8, 2), KERAS, "depthwise convolution kernel",
      ("height", "width", "in", "multiplier"), (2, 4)),
+    ("conv", "CONV_2D", "kernel", (16, 3, 3, 8), LITE, "convolution kernel", ("out", "height", "width", "in"), (0, 1)),
+    ("fc", "FULLY_CONNECTED", "kernel", (16, 8), LITE, "dense kernel", ("out", "in"), (0, 1)),
+    ("dw", "DEPTHWISE_CONV_2D", "depthwise_kernel", (1, 3, 3, 8), LITE, "depthwise convolution kernel",
+     ("1", "height", "width", "out"), (3, 4)),
     ("up", "Conv2DTranspose", "kernel", (3, 3, 16, 8), KERAS, "convolution kernel",
      ("height", "width", "out", "in"), (2, 3)),
     ("mha/query", "EinsumDense", "kernel", (32, 4, 8), KERAS, "attention query kernel",
@@ -87,3 +93,20 @@ def test_heads_from_shape_or_configuration() -> None:
 
 def test_optimizer_slots_have_no_family() -> None:
     assert family(entry("momentum", (3, 4), group="optimizer"), node()) == ""
+
+
+@pytest.mark.parametrize(
+    ("keras", "class_name", "lite"),
+    [
+        ((3, 3, 8, 16), "CONV_2D", (16, 3, 3, 8)),
+        ((8, 16), "FULLY_CONNECTED", (16, 8)),
+        ((3, 3, 8, 1), "DEPTHWISE_CONV_2D", (1, 3, 3, 8)),
+    ],
+)
+def test_fans_of_a_converted_kernel_are_those_it_had(
+    keras: tuple[int, ...], class_name: str, lite: tuple[int, ...]
+) -> None:
+    before = anatomy(entry("kernel", keras, "l"), node("Conv2D", layer="l"), KERAS).fans
+    after = anatomy(entry("kernel", lite, "l"), node(class_name, layer="l"), LITE).fans
+    assert after == before
+    assert after is not None

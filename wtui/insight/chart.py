@@ -6,13 +6,13 @@ Made once for a model, from its metadata alone; rules then only look things up. 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, cast
 
 from wtui.insight.initialisers import KERNELS, fans_of
 from wtui.insight.roles import family
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from wtui.model import Catalogue, LayerNode, TensorEntry
 
@@ -40,6 +40,8 @@ _NORM_PARTS: dict[str, Part] = {
 }  # fmt: skip
 _ADAPTER = re.compile(r"lora_(kernel_|embeddings_)?b($|[._])")
 _QUANTISATION_SCALE = re.compile(r"(^|_)(scales?|scale_inv|absmax|scb)$")
+
+Made = TypeVar("Made")
 
 NEARBY = 4
 """Layers with weights after a layer among which its batch norm stands, in models with parallel branches."""
@@ -85,6 +87,7 @@ class Chart:
         self.by_part: dict[Part, list[Subject]] = {}
         self.subjects: dict[int, Subject] = {}
         self._roots: dict[int, float] = {}
+        self._made: dict[str, object] = {}
         for node in catalogue.root.walk():
             if node.tensors:
                 self._add(node)
@@ -94,6 +97,12 @@ class Chart:
         """The tensors of these parts, part by part."""
         for part in parts:
             yield from self.by_part.get(part, ())
+
+    def once(self, key: str, make: Callable[[], Made]) -> Made:
+        """What `make` gives, made the first time that this key is asked for."""
+        if key not in self._made:
+            self._made[key] = make()
+        return cast("Made", self._made[key])
 
     def is_normed(self, unit: Unit) -> bool:
         """Whether a norm of as many channels follows soon after the layer, so that its bias has no effect."""

@@ -55,7 +55,7 @@ def fans_of(tensor: TensorEntry, layer: LayerNode, format: str) -> Fans | None:
     if lite:
         sizes = dict(zip(lite, tensor.shape, strict=True))
         return keras_fans(
-            tuple(sizes[axis] for axis in ("depth", "height", "width", "in", "1", "out") if axis in sizes)
+            tuple(sizes[axis] for axis in ("depth", "height", "width", "in", "out", "1") if axis in sizes)
         )
     return _einsum_fans(tensor, layer) or keras_fans(tensor.shape)
 

@@ -10,7 +10,8 @@ from wtui.insight.case import Case, Rule, finding
 from wtui.insight.types import Finding
 
 if TYPE_CHECKING:
-    from wtui.insight.chart import Subject
+    from wtui.insight.chart import Chart, Subject
+    from wtui.model import Catalogue
 
 __all__ = ["RULES"]
 
@@ -33,11 +34,7 @@ LISTED = 6
 
 def missing_blocks(case: Case) -> Iterator[Finding]:
     """Gaps in a row of numbered blocks, and fewer blocks than the configuration says."""
-    rows: dict[str, set[int]] = {}
-    for tensor in case.chart.catalogue.tensors:
-        found = _BLOCK.match(tensor.name) if tensor.group == "model" else None
-        if found:
-            rows.setdefault(found[1], set()).add(int(found[2]))
+    rows = case.chart.once("blocks", lambda: _numbered(case.chart.catalogue))
     for name, numbers in rows.items():
         gaps = sorted(set(range(min(numbers), max(numbers))) - numbers)
         if gaps:
@@ -54,21 +51,38 @@ def missing_blocks(case: Case) -> Iterator[Finding]:
         )
 
 
+def _numbered(catalogue: Catalogue) -> dict[str, set[int]]:
+    """Numbers of the blocks of each row."""
+    rows: dict[str, set[int]] = {}
+    for tensor in catalogue.tensors:
+        found = _BLOCK.match(tensor.name) if tensor.group == "model" else None
+        if found:
+            rows.setdefault(found[1], set()).add(int(found[2]))
+    return rows
+
+
 def unused_experts(case: Case) -> Iterator[Finding]:
     """Experts as initialised while the others of their layer moved."""
-    groups: dict[tuple[str, str], list[tuple[int, Subject]]] = {}
-    for subject in case.chart.of("kernel"):
-        found = _EXPERT.match(subject.tensor.name)
-        if found and case.state(subject):
-            groups.setdefault((found[1], found[3]), []).append((int(found[2]), subject))
-    for (layer, matrix), experts in groups.items():
+    for (layer, matrix), known in case.chart.once("experts", lambda: _experts(case.chart)).items():
+        experts = [e for e in known if case.state(e[1])]
         moved = [e for e in experts if case.state(e[1]) == "moved"]
         still = [e for e in experts if case.state(e[1]) == "open" and _fits(case, e[1])]
         if len(experts) < MIN_EXPERTS or not still or len(moved) < USED * len(experts):
             continue
-        text = f"experts {_listed([n for n, _ in still])} of {layer} fit an initialiser ({matrix}), {len(moved)} others moved"
+        which = _listed([number for number, _ in still])
+        text = f"experts {which} of {layer} fit an initialiser ({matrix}), {len(moved)} others moved"
         numbers = {"unused": len(still), "experts": len(experts)}
         yield finding("warning", "unused-experts", still[0][1], text, numbers, "does the router ever choose them?")
+
+
+def _experts(chart: Chart) -> dict[tuple[str, str], list[tuple[int, Subject]]]:
+    """The same matrix of all experts of a layer, with their numbers."""
+    groups: dict[tuple[str, str], list[tuple[int, Subject]]] = {}
+    for subject in chart.of("kernel"):
+        found = _EXPERT.match(subject.tensor.name)
+        if found:
+            groups.setdefault((found[1], found[3]), []).append((int(found[2]), subject))
+    return groups
 
 
 def _fits(case: Case, subject: Subject) -> bool:
