@@ -11,18 +11,14 @@ import pytest
 
 from tests.formats import torch_files as tf
 from tests.formats.fuzzing import check_mutations
-from tests.formats.torch_files import Call, Global, ordered, pickled
-from wtui.engine.blocks import plan_blocks
+from tests.formats.torch_files import Call, Global, opened, ordered, pickled, values
 from wtui.errors import FormatError
-from wtui.formats import open_catalogue
 from wtui.formats.pickled import catalogue as describe
 from wtui.formats.probe import Probe
-from wtui.storage import Files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wtui.model import Catalogue
 
 RNG = np.random.default_rng(11)
 ARRAYS: dict[str, Any] = {
@@ -38,19 +34,6 @@ ARRAYS: dict[str, Any] = {
     "empty": np.zeros((0, 4)),
     "view": RNG.standard_normal((8, 8))[::2, 1::3],
 }
-
-
-def values(catalogue: Catalogue) -> dict[str, np.ndarray]:
-    files = Files(catalogue.files)
-    try:
-        return {t.name: plan_blocks(t, catalogue, files).array() for t in catalogue.tensors if not t.problem}
-    finally:
-        files.close()
-
-
-def opened(path: Path, data: bytes) -> Catalogue:
-    path.write_bytes(data)
-    return open_catalogue(str(path))
 
 
 def native(array: np.ndarray) -> bytes:

@@ -14,48 +14,29 @@ import numpy as np
 import pytest
 
 from tests.formats import torch_files as tf
-from tests.formats.fuzzing import check_mutations, check_opens_or_refuses
-from tests.formats.torch_files import Call, Global, Pid, Stored, legacy_file, ordered, state_dict, tensor, zip_file
-from wtui.engine.blocks import plan_blocks
+from tests.formats.torch_files import (
+    ARRAYS,
+    CONTAINERS,
+    Call,
+    Global,
+    Pid,
+    Stored,
+    floats,
+    legacy_file,
+    linear,
+    opened,
+    ordered,
+    state_dict,
+    tensor,
+    values,
+    zip_file,
+)
 from wtui.errors import FormatError
-from wtui.formats import open_catalogue
 from wtui.formats.probe import Probe
 from wtui.formats.torch_file import catalogue as describe
-from wtui.storage import Files
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from wtui.model import Catalogue
-
-RNG = np.random.default_rng(5)
-ARRAYS: dict[str, np.ndarray] = {
-    "conv.weight": RNG.standard_normal((4, 3, 3, 3)).astype("f4"),
-    "conv.bias": RNG.standard_normal(4).astype("f4"),
-    "norm.weight": RNG.standard_normal(4).astype("f2"),
-    "norm.num_batches_tracked": np.array(7),
-    "head.weight": RNG.standard_normal((2, 4)),
-    "head.mask": RNG.random((2, 4)) < 0.5,
-    "empty": np.zeros((0, 3), "f4"),
-}
-CONTAINERS = {"zip": zip_file, "legacy": legacy_file}
-
-
-def values(catalogue: Catalogue) -> dict[str, np.ndarray]:
-    files = Files(catalogue.files)
-    try:
-        return {t.name: plan_blocks(t, catalogue, files).array() for t in catalogue.tensors if not t.problem}
-    finally:
-        files.close()
-
-
-def opened(path: Path, data: bytes) -> Catalogue:
-    path.write_bytes(data)
-    return open_catalogue(str(path))
-
-
-def floats(key: str, *shape: int) -> Stored:
-    return Stored(key, np.arange(np.prod(shape), dtype="f4").reshape(shape))
 
 
 # Containers
@@ -179,12 +160,6 @@ def test_only_the_same_view_is_an_alias(tmp_path: Path) -> None:
 
 
 # What pickles hold
-
-
-def linear(name: str, key: int, *shape: int, grad: bool = True) -> tuple[Call, list[Stored]]:
-    stores = [floats(f"{key}", *shape), floats(f"{key + 1}", shape[0])]
-    held = {"weight": tf.parameter(tensor(stores[0]), grad), "bias": tf.parameter(tensor(stores[1]), grad)}
-    return tf.module(name, held, in_features=shape[1], out_features=shape[0]), stores
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
@@ -323,112 +298,3 @@ def test_arguments_that_make_no_sense_are_listed(tmp_path: Path) -> None:
     assert all(t.problem for t in found.tensors if t.name != "w")
     assert "archive has no" in found["ghost"].problem
     assert "DTensor" in found["wrapper"].problem
-
-
-# Hostile files
-
-
-def evil(touched: Path) -> Call:
-    return Call(Global("os", "system"), (f"touch {touched}",))
-
-
-@pytest.mark.parametrize("container", CONTAINERS)
-def test_a_pickle_that_would_run_is_named_and_runs_nothing(tmp_path: Path, container: str) -> None:
-    touched, stored = tmp_path / "touched", floats("0", 2)
-    value = ordered({"w": tensor(stored), "x": evil(touched), "y": Call(Global("builtins", "eval"), ("1/0",))})
-    found = opened(tmp_path / "a.pt", CONTAINERS[container](value, [stored]))
-    assert [t.name for t in found.tensors] == ["w"]
-    assert not touched.exists()
-    assert any("os.system, builtins.eval" in w.message and "runs nothing" in w.message for w in found.warnings)
-
-
-def nested(depth: int) -> bytes:
-    return b"\x80\x02" + b"}X\x01\x00\x00\x00a" * depth + b"}" + b"s" * depth + b"."
-
-
-def laughs(stored: Stored) -> bytes:
-    """A dictionary of a dictionary, each twice, forty deep: 2**40 paths to one tensor."""
-    value: Any = {"w": tensor(stored)}
-    for _ in range(40):
-        value = {"a": value, "b": value}
-    return tf.pickled(value)
-
-
-def loop() -> bytes:
-    return b"\x80\x02}q\x00X\x01\x00\x00\x00aq\x01h\x00s."
-
-
-def modules_that_share(depth: int) -> bytes:
-    value: Any = linear("a.B", 0, 2, 2)[0]
-    for _ in range(depth):
-        value = tf.module("a.B", modules={"x": value, "y": value})
-    return tf.pickled(value)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [nested(200_000), laughs(floats("0", 2)), loop(), modules_that_share(40), b"\x80\x02]" + b"2\x86" * 100_000 + b"."],
-    ids=["nested", "laughs", "loop", "shared modules", "tuples"],
-)
-def test_shapes_of_pickles_that_never_end(tmp_path: Path, data: bytes) -> None:
-    (tmp_path / "a.pt").write_bytes(zip_file(data, [floats("0", 2, 2), floats("1", 2)]))
-    found = check_opens_or_refuses(tmp_path / "a.pt")
-    assert found is not None
-    json.dumps(found.metadata, allow_nan=False)
-
-
-def test_an_archive_with_lies(tmp_path: Path) -> None:
-    stored = floats("0", 4)
-    honest = zip_file(ordered({"w": tensor(stored)}), [stored])
-    for path in ("../../etc/passwd", "/etc/passwd", "data/../../0"):
-        value = ordered({"w": tensor(Stored(path, stored.data))})
-        found = opened(tmp_path / "a.pt", zip_file(value, [stored]))
-        assert "archive has no" in found["w"].problem
-    with pytest.raises(FormatError, match=r"without a data\.pkl"):
-        describe(Probe(str(opened_path(tmp_path / "b.pt", honest.replace(b"data.pkl", b"data.pxl")))))
-
-
-def opened_path(path: Path, data: bytes) -> Path:
-    path.write_bytes(data)
-    return path
-
-
-def test_what_is_cut_off_anywhere(tmp_path: Path) -> None:
-    value, stores = state_dict(ARRAYS)
-    for container in CONTAINERS.values():
-        data = container(value, stores)
-        for end in range(0, len(data), 37):
-            (tmp_path / "a.pt").write_bytes(data[:end])
-            found = check_opens_or_refuses(tmp_path / "a.pt")
-            for name, array in values(found).items() if found else ():
-                assert array.tobytes() == ARRAYS[name].tobytes()
-
-
-def test_a_deflated_bomb_is_refused(tmp_path: Path) -> None:
-    data = bytearray(zip_file(*state_dict(ARRAYS), method=zipfile.ZIP_DEFLATED))
-    at = data.index(b"PK\1\2")
-    data[at + 24 : at + 28] = (0xFFFFFF00).to_bytes(4, "little")
-    (tmp_path / "a.pt").write_bytes(data)
-    with pytest.raises(Exception, match="inflate") as told:
-        open_catalogue(str(tmp_path / "a.pt"))
-    assert "\n" not in str(told.value)
-
-
-def small_files() -> dict[str, bytes]:
-    """One small file of each kind, for damage."""
-    value, stores = state_dict(ARRAYS)
-    checkpoint = {"epoch": 1, "state_dict": value, "optimizer": {"state": {}, "param_groups": [{"params": [0]}]}}
-    weight = floats("0", 2, 3)
-    layer = tf.script("torch.nn.Linear", training=False, weight=tensor(weight, grad=True))
-    records = {"constants.pkl": tf.pickled(()), "code/x.py": b""}
-    return {
-        "zip": zip_file(checkpoint, stores),
-        "deflated": zip_file(value, stores, method=zipfile.ZIP_DEFLATED),
-        "legacy": legacy_file(checkpoint, stores),
-        "script": zip_file(tf.script("net.Net", first=layer), [weight], records=records),
-    }
-
-
-@pytest.mark.parametrize("kind", ["zip", "deflated", "legacy", "script"])
-def test_damage(tmp_path: Path, kind: str) -> None:
-    assert check_mutations(tmp_path / "a.pt", small_files()[kind], 500, "torch") > 100

@@ -7,13 +7,23 @@ import pickle
 import struct
 import zipfile
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from wtui.engine.blocks import plan_blocks
+from wtui.formats import open_catalogue
+from wtui.storage import Files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wtui.model import Catalogue
+
 __all__ = [
-    "STORAGES", "Call", "Global", "Pairs", "Pid", "Raw", "Stored", "legacy_file", "module", "ordered", "parameter",
-    "pickled", "script", "state_dict", "tensor", "zip_file",
+    "ARRAYS", "CONTAINERS", "STORAGES", "Call", "Global", "Pairs", "Pid", "Raw", "Stored", "floats", "legacy_file",
+    "linear", "module", "opened", "ordered", "parameter", "pickled", "script", "state_dict", "tensor", "values",
+    "zip_file",
 ]  # fmt: skip
 
 STORAGES = {
@@ -232,3 +242,43 @@ def legacy_file(value: Any, stores: Sequence[Stored] = ()) -> bytes:
     for stored in ordered_stores:
         out += struct.pack("<q", stored.data.size) + stored.data.tobytes()
     return out
+
+
+def values(catalogue: Catalogue) -> dict[str, np.ndarray]:
+    """All tensors that can be read, by name."""
+    files = Files(catalogue.files)
+    try:
+        return {t.name: plan_blocks(t, catalogue, files).array() for t in catalogue.tensors if not t.problem}
+    finally:
+        files.close()
+
+
+RNG = np.random.default_rng(5)
+ARRAYS: dict[str, np.ndarray] = {
+    "conv.weight": RNG.standard_normal((4, 3, 3, 3)).astype("f4"),
+    "conv.bias": RNG.standard_normal(4).astype("f4"),
+    "norm.weight": RNG.standard_normal(4).astype("f2"),
+    "norm.num_batches_tracked": np.array(7),
+    "head.weight": RNG.standard_normal((2, 4)),
+    "head.mask": RNG.random((2, 4)) < 0.5,
+    "empty": np.zeros((0, 3), "f4"),
+}
+CONTAINERS = {"zip": zip_file, "legacy": legacy_file}
+
+
+def opened(path: Path, data: bytes) -> Catalogue:
+    """The catalogue of a file of these bytes."""
+    path.write_bytes(data)
+    return open_catalogue(str(path))
+
+
+def floats(key: str, *shape: int) -> Stored:
+    """A storage that counts."""
+    return Stored(key, np.arange(np.prod(shape), dtype="f4").reshape(shape))
+
+
+def linear(name: str, key: int, *shape: int, grad: bool = True) -> tuple[Call, list[Stored]]:
+    """A layer of a weight and a bias, of a class of this name, and its storages."""
+    stores = [floats(f"{key}", *shape), floats(f"{key + 1}", shape[0])]
+    held = {"weight": parameter(tensor(stores[0]), grad), "bias": parameter(tensor(stores[1]), grad)}
+    return module(name, held, in_features=shape[1], out_features=shape[0]), stores
