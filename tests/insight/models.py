@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, np.ndarray]
 
-__all__ = ["GLOROT", "Layer", "catalogue_of", "examined", "healthy", "torch_like"]
+__all__ = ["GLOROT", "Layer", "catalogue_of", "changed", "examined", "healthy", "only", "torch_like"]
 
 GLOROT = {"kernel_initializer": {"class_name": "GlorotUniform", "config": {}}, "bias_initializer": "zeros"}
 
@@ -135,3 +135,20 @@ def examined(
             if rows_found is not None and "embed" in tensor.name:
                 untouched[i] = rows_found
     return findings(catalogue, rows, Extra() if rows_only else Extra(verdicts, channels, {}, untouched, tokens))
+
+
+def changed(name: str, role: str, array: Any, base: dict[str, Layer] | None = None) -> dict[str, Layer]:
+    """A healthy model with one array replaced."""
+    layers = base or healthy()
+    layers[name].arrays[role] = np.asarray(array)
+    return layers
+
+
+def only(found: list[Finding], rule: str) -> Finding:
+    """The one finding of that rule; nothing else may be worse than info."""
+    (one,) = [f for f in found if f.rule == rule]
+    others = [f for f in found if f.rule != rule and f.severity != "info"]
+    assert not others, others
+    assert one.message
+    assert all(v is None or isinstance(v, int | float | str) for v in one.evidence.values())
+    return one

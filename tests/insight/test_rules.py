@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 import pytest
 
 from tests.insight.helpers import KERAS, TORCH
-from tests.insight.models import GLOROT, Layer, catalogue_of, examined, healthy, torch_like
+from tests.insight.models import GLOROT, Layer, catalogue_of, changed, examined, healthy, only, torch_like
 from wtui.insight.case import Extra
 from wtui.insight.health import Checkup, findings
 from wtui.insight.rules import RULES, table
 from wtui.insight.types import SEVERITIES
 from wtui.model import Notice
 
-if TYPE_CHECKING:
-    from wtui.insight.types import Finding
-
 RNG = np.random.default_rng(3)
-
-
-def changed(name: str, role: str, array: Any, base: dict[str, Layer] | None = None) -> dict[str, Layer]:
-    """A healthy model with one array replaced."""
-    layers = base or healthy()
-    layers[name].arrays[role] = np.asarray(array)
-    return layers
-
-
-def only(found: list[Finding], rule: str) -> Finding:
-    """The one finding of that rule; nothing else may be worse than info."""
-    (one,) = [f for f in found if f.rule == rule]
-    others = [f for f in found if f.rule != rule and f.severity != "info"]
-    assert not others, others
-    assert one.message
-    assert all(v is None or isinstance(v, int | float | str) for v in one.evidence.values())
-    return one
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -153,91 +131,6 @@ def test_channels_that_a_norm_switches_off() -> None:
     assert only(examined(changed("bn2", "gamma", gamma * 0)), "norm-off").severity == "info"
 
 
-def glorot(*shape: int, seed: int = 5) -> np.ndarray:
-    limit = np.sqrt(6 / (np.prod(shape[:-1]) + np.prod(shape) / shape[-2]))
-    return np.random.default_rng(seed).uniform(-limit, limit, shape).astype(np.float32)
-
-
-@pytest.mark.parametrize("bias", ["trained", "zero"])
-def test_a_layer_that_was_initialised_again(bias: str) -> None:
-    layers = changed("middle", "kernel", glorot(64, 64))
-    if bias == "zero":
-        layers["middle"].arrays["bias"][:] = 0
-    one = only(examined(layers), "never-trained")
-    assert (one.severity, one.tensor) == ("warning", "middle/kernel")
-    layers["middle"] = layers["middle"]._replace(trainable=False)
-    assert only(examined(layers), "never-trained").severity == "info"
-
-
-def test_a_normal_kernel_needs_its_bias_as_a_witness() -> None:
-    layers = changed("middle", "kernel", RNG.normal(0, 0.05, (64, 64)).astype(np.float32))
-    layers["middle"] = layers["middle"]._replace(config={"kernel_initializer": "random_normal"})
-    assert examined(layers) == []
-    layers["middle"].arrays["bias"][:] = 0
-    one = only(examined(layers), "never-trained")
-    assert "bias is still exactly 0" in one.message
-
-
-def test_an_untrained_model_is_one_finding() -> None:
-    layers = {
-        f"dense{i}": Layer("Dense", {"kernel": glorot(64, 64, seed=i), "bias": np.zeros(64, np.float32)}, GLOROT)
-        for i in range(6)
-    }
-    assert only(examined(layers), "untrained-model").severity == "info"
-    layers["dense3"].arrays["kernel"] = RNG.normal(0, 0.3, (64, 64)).astype(np.float32)
-    assert only(examined(layers), "untrained-model").severity == "warning"
-
-
-def test_an_untrained_model_of_normal_kernels_is_known_by_its_biases() -> None:
-    config = {"kernel_initializer": "random_normal", "bias_initializer": "zeros"}
-    layers = {
-        f"dense{i}": Layer(
-            "Dense",
-            {"kernel": RNG.normal(0, 0.05, (64, 64)).astype(np.float32), "bias": np.zeros(64, np.float32)},
-            config,
-        )
-        for i in range(4)
-    }
-    assert only(examined(layers), "untrained-model").severity == "info"
-    layers["dense1"].arrays["bias"][:] = RNG.normal(0, 0.1, 64)
-    assert examined(layers) == []  # one that moved among three that cannot tell
-
-
-def test_a_bias_that_was_cleared() -> None:
-    one = only(examined(changed("hidden", "bias", np.zeros(64, np.float32))), "zero-bias")
-    assert (one.severity, one.tensor) == ("warning", "hidden/bias")
-    assert examined(changed("conv1", "bias", np.zeros(16, np.float32))) == []  # a batch norm follows
-
-
-def test_an_adapter_that_changes_nothing() -> None:
-    adapter = {"weight": np.zeros((32, 4), np.float32)}
-    layers = torch_like() | {"layers.0.self_attn.q_proj.lora_B": Layer("", adapter, trainable=None)}
-    assert only(examined(layers, TORCH), "adapter-untrained").severity == "warning"
-
-
-def test_rows_of_an_embedding_that_were_never_used() -> None:
-    table_ = RNG.uniform(-0.05, 0.05, (400, 32)).astype(np.float32)
-    table_[50:] += RNG.normal(0, 0.2, (350, 32)).astype(np.float32)
-    config = {"embeddings_initializer": "uniform"}
-    layers = healthy() | {"embedding": Layer("Embedding", {"embeddings": table_}, config)}
-    one = only(examined(layers), "unused-rows")
-    assert (one.severity, one.evidence["unused"]) == ("info", 50)
-    assert "0, 1, 2" in one.message
-
-
-def test_rows_of_small_norm_stand_apart_and_are_named() -> None:
-    table_ = RNG.normal(0, 0.5, (400, 32)).astype(np.float32)
-    table_[7:27] *= 0.2
-    layers = torch_like()
-    layers["embed_tokens"].arrays["weight"] = table_
-    one = only(examined(layers, TORCH), "unused-rows")
-    assert (one.severity, one.evidence["unused"]) == ("info", 20)
-    assert "7, 8, 9, 10, ..." in one.message
-    tokens = tuple(f"token{i}" for i in range(390))
-    assert "7 'token7'" in only(examined(layers, TORCH, tokens=tokens), "unused-rows").message
-    assert "token" not in only(examined(layers, TORCH, tokens=tokens[:100]), "unused-rows").message
-
-
 def test_dead_and_weak_channels() -> None:
     kernel = healthy()["conv2"].arrays["kernel"]
     kernel[..., [3, 7]] = 0
@@ -291,29 +184,6 @@ def test_ties_that_a_configuration_claims() -> None:
     assert examined(with_head, TORCH, metadata={"config": config}) == []
     config = {"tie_word_embeddings": True}
     assert only(examined(with_head, TORCH, metadata={"config": config}), "tie").severity == "info"
-
-
-def test_blocks_that_are_missing() -> None:
-    layers = {k.replace("layers.1.", "layers.2."): v for k, v in torch_like().items()}
-    one = only(examined(layers, TORCH), "missing-blocks")
-    assert (one.severity, one.layer) == ("error", "layers")
-    assert "1 of layers is missing, 2 is there" in one.message
-    config = {"config": {"num_hidden_layers": 3}}
-    assert "holds 2" in only(examined(torch_like(), TORCH, metadata=config), "missing-blocks").message
-    assert examined(torch_like(), TORCH, metadata={"config": {"num_hidden_layers": 2}}) == []
-    stack = {f"layers.{i}": Layer("", {"weight": RNG.gamma(2, 1, (16, 16)).astype(np.float32)}) for i in (0, 2, 4)}
-    assert examined(stack, TORCH) == []  # activations have numbers, and no weights
-
-
-def test_experts_that_were_never_used() -> None:
-    def expert(used: bool) -> Layer:
-        spread = RNG.gamma(2, 0.5, (64, 32)) if used else 1.0
-        return Layer("", {"weight": (RNG.normal(0, 0.02, (64, 32)) * spread).astype(np.float32)}, trainable=None)
-
-    layers = torch_like() | {f"layers.0.mlp.experts.{i}.up": expert(i not in (2, 5)) for i in range(8)}
-    one = only(examined(layers, TORCH), "unused-experts")
-    assert (one.severity, one.evidence["unused"]) == ("warning", 2)
-    assert "experts 2, 5 of" in one.message
 
 
 def test_what_the_reader_missed() -> None:
