@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -343,5 +344,37 @@ def test_nothing_is_found_in_a_healthy_model() -> None:
         assert not b.screen.results.findings
         await b.press("right_square_bracket")
         assert b.screen.subject == -1
+
+    drive(DEMO / "healthy.keras", test)
+
+
+def test_export_writes_the_numbers_of_what_is_selected(
+    blocks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def test(b: Browser) -> None:
+        await b.scanned()
+        b.select("blocks.3.attn.q_proj.weight")
+        await b.until("outside")
+        await b.press("e")
+        await b.until("written to wtui-blocks-blocks.3.attn.q_proj.weight.json")
+
+    drive(blocks, test)
+    document = json.loads((tmp_path / "wtui-blocks-blocks.3.attn.q_proj.weight.json").read_text())
+    assert document["statistics"]["nan"] == 1
+    assert document["statistics"]["nan_at"]["index"] == [2, 5]
+    assert document["shape"] == [8, 8]
+    assert sum(document["histogram"]["counts"]) > 50
+    assert document["findings"][0]["rule"] == "nan"
+
+
+def test_every_key_is_a_command_of_the_palette() -> None:
+    async def test(b: Browser) -> None:
+        await b.press("colon")
+        await b.pilot.pause()
+        await b.press(*"block grid"[:5])
+        await b.until("The same tensor across all blocks")
+        await b.press("escape")
 
     drive(DEMO / "healthy.keras", test)

@@ -9,6 +9,7 @@ from textual.app import App
 from wtui.tui.palette import WTUI_THEME
 
 if TYPE_CHECKING:
+    from textual.command import Provider
     from textual.screen import Screen
 
     from wtui.tui.jobs import Opening
@@ -16,11 +17,19 @@ if TYPE_CHECKING:
 __all__ = ["WtuiApp"]
 
 
+def _key_commands() -> type[Provider]:
+    """The palette's commands, imported when it is opened."""
+    from wtui.tui.commands import KeyCommands
+
+    return KeyCommands
+
+
 class WtuiApp(App[None]):
     """Browses one model."""
 
     TITLE = "wtui"
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS = App.COMMANDS | {_key_commands}
     CSS = """
     Screen { layout: vertical; background: $background; }
     Bar { height: 1; width: 1fr; }

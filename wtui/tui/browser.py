@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
-from wtui.engine.protocol import Distribution, Finished, Found, GoneWrong, Look, Opened, Picture, Progress, Values
+from wtui.engine.protocol import (
+    Distribution,
+    Finished,
+    Found,
+    GoneWrong,
+    Look,
+    Opened,
+    Picture,
+    Progress,
+    Recalled,
+    Values,
+)
 from wtui.render.spans import line_width
 from wtui.tui import over
 from wtui.tui.keys import SCREEN_KEYS
@@ -173,9 +184,9 @@ class BrowserScreen(PanesScreen):
             self._check_opened(answer)
             return
         touched = self.results.take(answer)
-        if isinstance(answer, Progress | Finished):
+        if isinstance(answer, Progress | Finished | Recalled):
             self.show_status()
-            if isinstance(answer, Finished):
+            if not isinstance(answer, Progress):
                 self.show_numbers()
         elif isinstance(answer, Found):
             self._show_found(answer)

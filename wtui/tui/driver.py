@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from textual.drivers.linux_driver import LinuxDriver
 
 from wtui.tui.cells import Cells
+from wtui.tui.characters import table_for
 
 __all__ = ["ChangedCellsDriver"]
 
@@ -17,6 +19,7 @@ class ChangedCellsDriver(LinuxDriver):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._cells = Cells(0, 0)
+        self._replacements = table_for(os.environ)
 
     def write(self, data: str) -> None:
         """Send what `data` changes on the screen."""
@@ -26,6 +29,8 @@ class ChangedCellsDriver(LinuxDriver):
             self._cells = Cells(width, height)
             if blank:
                 self._cells.cleared()
+        if self._replacements is not None:
+            data = data.translate(self._replacements)
         super().write(self._cells.update(data))
 
     def forget(self) -> None:

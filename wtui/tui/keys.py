@@ -74,6 +74,7 @@ SCREEN_KEYS: list[BindingType] = [
         "z", "plot('zoom', 1)", "zoom", "Histogram over 0.1 to 99.9 %, over the whole range, or close around the median"
     ),
     _key("i", "over('info')", "info", "The configuration and metadata that the file records"),
+    _key("e", "over('export')", "export", "Write the numbers of what is selected into a JSON file in this folder"),
     _key("y", "copy", "copy name", "Copy the name of what is selected, and show it as text"),
     _key("1", "maximise('outline')", "tree", "Tree alone, or all panes again"),
     _key("2", "maximise('stats')", "numbers", "Numbers alone, or all panes again"),

@@ -5,17 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wtui.engine.protocol import Picture, Values
+from wtui.render.spans import escape
 
 if TYPE_CHECKING:
+    from textual.notifications import SeverityLevel
+
     from wtui.tui.browser import BrowserScreen
     from wtui.tui.outline import Outline
 
 __all__ = ["hand_over", "open_over"]
 
+NORMAL: SeverityLevel = "information"
+BAD: SeverityLevel = "error"
+
 
 def open_over(screen: BrowserScreen, outline: Outline, what: str) -> None:
-    """Open `table`, `grid`, `values`, `picture` or `info` over the browser."""
-    {"table": _table, "grid": _grid, "values": _values, "picture": _picture, "info": _info}[what](screen, outline)
+    """Open `table`, `grid`, `values`, `picture` or `info` over the browser, or `export`."""
+    {"table": _table, "grid": _grid, "values": _values, "picture": _picture, "info": _info, "export": _export}[what](
+        screen, outline
+    )
 
 
 def _table(screen: BrowserScreen, outline: Outline) -> None:
@@ -68,9 +76,24 @@ def hand_over(screen: BrowserScreen, answer: Values | Picture) -> None:
 
 
 def _info(screen: BrowserScreen, outline: Outline) -> None:
-    from wtui.render.spans import escape
     from wtui.tui.overlays import TextOverlay, info_lines
 
     node = outline.layer(screen.subject)
     values = outline.catalogue.metadata if node is outline.catalogue.root else node.config
     screen.app.push_screen(TextOverlay(f"Recorded about {escape(node.name)}", info_lines(values)))
+
+
+def _export(screen: BrowserScreen, outline: Outline) -> None:
+    """Write the file in a thread, and say what it is called."""
+    from wtui.tui.export import export_document, write_document
+
+    document = export_document(outline, screen.subject, screen.results)
+
+    def write() -> None:
+        try:
+            said, severity = f"written to {write_document(document)}", NORMAL
+        except OSError as error:
+            said, severity = f"not written: {error.strerror or error}", BAD
+        screen.app.call_from_thread(screen.notify, escape(said), severity=severity, markup=False)
+
+    screen.run_worker(write, thread=True)

@@ -12,6 +12,7 @@ from wtui.engine.protocol import (
     Judged,
     LayerSummary,
     Progress,
+    Recalled,
     Sampled,
     Scanned,
 )
@@ -54,6 +55,11 @@ class Results:
                 self.sparklines.update((i, sparkline(row)) for i, row in rows)
                 self.version += 1
                 return {i for i, _ in rows}
+            case Recalled(rows, layers, complete):
+                self.layers.update((layer.subject, layer) for layer in layers)
+                if complete:
+                    self.finished = Finished(0.0, recalled=True)
+                return self.take(Scanned(rows)) | {layer.subject for layer in layers}
             case Sampled(tensor, row):
                 self.samples[tensor] = row
                 return {tensor}
@@ -74,7 +80,7 @@ class Results:
             case Progress():
                 self.progress = answer
             case Finished():
-                self.finished = answer
+                self.finished = self.finished or answer
         return set()
 
     @property
