@@ -5,7 +5,7 @@ From tensorflow/core/protobuf/meta_graph.proto. The graph and the objects in it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.errors import FormatError
@@ -70,18 +70,14 @@ def read_meta_graph(source: Source, start: int, stop: int) -> MetaGraph:
             assets += [text(source, f) for f in fields(source, field.start, field.stop) if f.number == 2]
         elif field.number == 7:
             objects = field
-    order = [name for key in VARIABLES for name in collections.get(key, ())]
-    trained = [name for key in TRAINED for name in collections.get(key, ())]
-    return MetaGraph(
-        tuple(tags),
-        version,
-        signatures,
-        tuple(assets),
-        graph,
-        objects,
-        tuple(dict.fromkeys((*order, *trained))),
-        frozenset(trained) if collections else None,
-    )
+    order, trained = _listed(collections, (*VARIABLES, *TRAINED)), frozenset(_listed(collections, TRAINED))
+    facts = (tuple(tags), version, signatures, tuple(assets), graph, objects)
+    return MetaGraph(*facts, order, trained if collections else None)
+
+
+def _listed(collections: Mapping[str, Sequence[str]], keys: Sequence[str]) -> tuple[str, ...]:
+    """The names of several collections, each once."""
+    return tuple(dict.fromkeys(name for key in keys for name in collections.get(key, ())))
 
 
 def _info(source: Source, field: Field) -> tuple[list[str], str]:
