@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -27,8 +27,8 @@ NICE = 10
 """Added to the nice value: the screen, and a training run on the same machine, go first."""
 
 
-def serve(desks: MoreDesks | None = None) -> None:
-    """Answer until the input ends; `desks` is for `Session`."""
+def serve(desks: MoreDesks | None = None, needs: Sequence[str] = ()) -> None:
+    """Answer until the input ends; `desks` is for `Session`, `needs` for `Memory`."""
     try:
         os.nice(NICE)
     except OSError:
@@ -39,21 +39,28 @@ def serve(desks: MoreDesks | None = None) -> None:
     if not isinstance(first, Open):
         return
     try:
-        _serve(first, pipe_in, pipe_out, desks)
+        _serve(first, pipe_in, pipe_out, desks, needs)
     except WtuiError as error:
         _send(pipe_out, GoneWrong(str(error)))
     except BrokenPipeError:
         pass
 
 
-def _serve(first: Open, pipe_in: BinaryIO, pipe_out: BinaryIO, desks: MoreDesks | None) -> None:
+def _serve(first: Open, pipe_in: BinaryIO, pipe_out: BinaryIO, desks: MoreDesks | None, needs: Sequence[str]) -> None:
     """Open the model, then answer questions and hand over results as they come."""
-    from wtui.engine.session import Session
+    from wtui.cache import open_shelf
+    from wtui.engine.remembered import Memory
     from wtui.formats import open_catalogue
 
     catalogue = open_catalogue(first.path, first.format)
     _send(pipe_out, Opened(catalogue.files))
-    session = Session(catalogue, desks=desks)
+    memory = Memory(catalogue, open_shelf(catalogue), needs)
+    recalled = memory.answer()
+    if recalled is not None:
+        _send(pipe_out, recalled)
+    from wtui.engine.session import Session  # with numpy, which a screen that is opened again need not wait for
+
+    session = Session(catalogue, desks=desks, memory=memory)
     questions: SimpleQueue[Any] = SimpleQueue()
     Thread(target=_listen, args=(pipe_in, questions, session.wake), daemon=True).start()
     session.start()

@@ -118,6 +118,10 @@ class LookDesk:
         self._last, self._stale = time.perf_counter(), False
         if self._layer is None:
             return
+        remembered = self._known.memory.layers.get(-1 - self._layer)
+        if remembered is not None:
+            self._answers.append(remembered)
+            return
         together = self._known.folds.together(self._layer)
         if together.lacking:
             self._known.scanner.again(together.lacking)
@@ -162,6 +166,11 @@ class HistogramDesk:
         asked, known = self._asked, self._known
         if asked is None:
             return
+        remembered = known.memory.histogram(asked)
+        if remembered is not None:
+            self._asked = None
+            self._tell(remembered)
+            return
         summary, missing = known.summary(asked.subject)
         if missing:
             known.scanner.again(missing)
@@ -169,19 +178,27 @@ class HistogramDesk:
             return
         total = known.size(asked.subject)
         answer = distribution(asked, summary, total)
-        self._answers.append(known.expected(asked.subject, answer) if known.expected else answer)
+        self._tell(answer)
         if not missing and summary.seen == summary.total == total:
             self._asked = None
-            self._refine(asked, summary, answer)
+            if not self._refine(asked, summary, answer):
+                known.memory.keep_histogram(asked, answer)
 
-    def _refine(self, asked: AskHistogram, summary: Summary, answer: Distribution) -> None:
+    def _tell(self, answer: Distribution) -> None:
+        """Answer, with what is expected of the subject where somebody knows that."""
+        expected = self._known.expected
+        self._answers.append(expected(answer.subject, answer) if expected else answer)
+
+    def _refine(self, asked: AskHistogram, summary: Summary, answer: Distribution) -> bool:
         """Where bins are narrower than the buckets: read the tensor once more, and answer once more."""
         if asked.subject < 0 or not answer.counts or asked == self._refined:
-            return
-        if summary.needs_refinement(asked.bins, answer.low, answer.high):
-            window = summary.histogram_window(asked.bins, answer.low, answer.high)
-            self._known.scanner.refine(self._known.owner(asked.subject), summary, window)
-            self._asked = self._refined = asked
+            return False
+        if not summary.needs_refinement(asked.bins, answer.low, answer.high):
+            return False
+        window = summary.histogram_window(asked.bins, answer.low, answer.high)
+        self._known.scanner.refine(self._known.owner(asked.subject), summary, window)
+        self._asked = self._refined = asked
+        return True
 
 
 class InsideDesk:

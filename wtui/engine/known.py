@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from wtui.engine.protocol import Distribution
+    from wtui.engine.remembered import Memory
     from wtui.engine.scan import Scanner
     from wtui.model import Catalogue
     from wtui.stats.row import SummaryRow
@@ -23,15 +24,21 @@ __all__ = ["Known"]
 class Known:
     """Summaries, rows and samples by tensor, folds by layer, and the scanner that brings more."""
 
-    def __init__(self, catalogue: Catalogue, files: Files, scanner: Scanner, waiting: Iterable[int]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, files: Files, scanner: Scanner, waiting: Iterable[int], memory: Memory
+    ) -> None:
+        """`memory` holds what an earlier run has found, and keeps for later ones what this one finds."""
         self.catalogue = catalogue
+        self.memory = memory
         self.files = files
         self.scanner = scanner
         self.waiting = set(waiting)
         """Tensors that are not read whole yet."""
         self.store = SummaryStore()
+        for i, remembered in memory.tensors.items():
+            self.store.put(i, remembered.summary())
         self.folds = LayerFolds(catalogue, self.store)
-        self.rows: dict[int, SummaryRow] = {}
+        self.rows: dict[int, SummaryRow] = {i: remembered.row for i, remembered in memory.tensors.items()}
         self.samples: dict[int, Summary] = {}
         self.expected: Callable[[int, Distribution], Distribution] | None = None
         """Adds to a distribution of a subject what is expected of it; whoever knows that sets it."""
@@ -46,7 +53,8 @@ class Known:
         self.samples.pop(tensor, None)
         self.folds.add(tensor, summary)
         if tensor not in self.rows:  # a second pass over a window would only make other quantiles coarser
-            self.rows[tensor] = summary.row()
+            row = self.rows[tensor] = summary.row()
+            self.memory.keep_tensor(tensor, summary, row)
         self.store.put(tensor, summary)
 
     def owner(self, tensor: int) -> int:

@@ -11,8 +11,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from wtui.engine.desks import HistogramDesk, InsideDesk, LookDesk
+from wtui.engine.keeping import KeepDesk
 from wtui.engine.known import Known
 from wtui.engine.protocol import Failed, Finished, Progress, Scanned
+from wtui.engine.remembered import Memory
 from wtui.engine.scan import Scanner
 from wtui.storage import Files
 
@@ -46,19 +48,26 @@ class Session:
         files: Files | None = None,
         threads: int | None = None,
         desks: MoreDesks | None = None,
+        memory: Memory | None = None,
     ) -> None:
-        """`desks` makes further desks, given what is known and a function that lets `answers` return soon."""
+        """`desks` makes further desks, given what is known and a function that lets `answers` return soon.
+
+        What is in `memory` is not read again until somebody asks for its distribution.
+        """
         self._files = files or Files(catalogue.files)
+        memory = memory or Memory(catalogue)
         readable = [i for i, t in enumerate(catalogue.tensors) if not t.problem and t.alias_of is None]
+        readable = [i for i in readable if i not in memory.done]
         readable.sort(key=lambda i: catalogue.tensors[i].group != "model")
         self._scanner = Scanner(catalogue, self._files, readable, threads)
         self._total = sum(catalogue.tensors[i].nbytes for i in readable)
-        self.known = Known(catalogue, self._files, self._scanner, readable)
+        self.known = Known(catalogue, self._files, self._scanner, readable, memory)
         self._desks: list[Desk] = [
             LookDesk(self.known),
             HistogramDesk(self.known),
             InsideDesk(self.known, self.wake),
             *(desks(self.known, self.wake) if desks else ()),
+            KeepDesk(self.known),
         ]
         self._started = time.perf_counter()
         self._steps: deque[tuple[float, int]] = deque([(self._started, 0)])

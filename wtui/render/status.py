@@ -38,7 +38,7 @@ def scan_line(progress: Progress | None, finished: Finished | None, failures: in
     if finished is not None:
         if failures:
             return [(f"{failures:,} tensors not readable ", "warning")]
-        return [("all read ", "good")]
+        return [("known from an earlier run " if finished.recalled else "all read ", "good")]
     if progress is None or not progress.total:
         return [("", "")]
     share = f"scan {int(100 * progress.done / progress.total)} %"
