@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -337,6 +339,16 @@ def test_lite_files_that_say_the_same_thing_again_and_again(tmp_path: Path) -> N
         open_catalogue(str(path))
     path.write_bytes(lite_of_one_tensor(20_000))
     assert check_opens_or_refuses(path) is not None
+
+
+@pytest.mark.parametrize("make", [checkpoint, graph_file, lite_file, graph_of_saved_model])
+def test_nothing_heavy_is_imported(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    code = (
+        "import sys; from wtui.formats import open_catalogue; assert open_catalogue(sys.argv[1]).tensors;"
+        "print([m for m in ('numpy', 'tensorflow', 'flatbuffers', 'google.protobuf') if m in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, str(make(tmp_path))]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
 def test_files_are_not_written_to(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from wtui.errors import FormatError
 from wtui.formats import open_catalogue
 from wtui.storage import Files
 
-pytestmark = pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")
+pytestmark = pytest.mark.filterwarnings("ignore:Statistics for quantized inputs", "ignore:.*Interpreter is deprecated")
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -30,7 +30,7 @@ _CLASSES = (
     "Nadam", "RMSprop", "SGD",
 )  # fmt: skip
 CLASSES = {name.lower(): name for name in _CLASSES}
-"""Classes of optimizers by the scope that they give to their variables (`adam_1/iteration`)."""
+"""Classes of optimizers by the scope that they give to their variables (`adam_w_1/iteration`), without underscores."""
 
 
 class Named(NamedTuple):
@@ -88,7 +88,8 @@ def name_optimizers(survey: Survey) -> list[NamedOptimizer]:
             Named(name, f.key, slot_role(f.full_name or name), OPTIMIZER, None, f.place.node)
             for name, f in zip(names, found, strict=True)
         ]
-        made.append(NamedOptimizer(path, CLASSES.get(scope.rstrip("0123456789").rstrip("_").lower(), ""), variables))
+        plain = scope.rstrip("0123456789").replace("_", "").lower()
+        made.append(NamedOptimizer(path, CLASSES.get(plain, ""), variables))
     return made
 
 

@@ -70,7 +70,7 @@ def owners_of_slots(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
         base, _, last = name.rpartition("/")
         if _plain(last) in SCALARS:
             found[name] = ""
-        elif base in shapes and (last in SLOTS or shapes[base] == shape):
+        elif base in shapes and (last in SLOTS or (shape and shapes[base] == shape)):
             found[name] = base
         elif last in SLOTS and (owner := _without_scopes(base, shapes)):
             found[name] = owner
