@@ -68,6 +68,6 @@ class Browser:
 async def browsing(path: Path | str, width: int = 120, height: int = 40) -> AsyncIterator[Browser]:
     """The browser opened on a path, without a terminal."""
     app = WtuiApp(Opening(str(path)))
-    async with app.run_test(size=(width, height)) as pilot:
+    async with app.run_test(size=(width, height), notifications=True) as pilot:
         await pilot.pause()
         yield Browser(app, pilot)

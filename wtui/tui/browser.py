@@ -204,7 +204,8 @@ class BrowserScreen(PanesScreen):
             self.layer_tree.refresh()
             self.show_numbers()
             serious = sum(f.severity != "info" for f in found.findings)
-            words: Line = [(f"{serious} finding{'s' * (serious > 1)} ", "warning"), ("] [", "accent")] if serious else []
+            said = f"{serious} finding{'s' * (serious > 1)} "
+            words: Line = [(said, "warning"), ("] [", "accent")] if serious else []
             self.key_bar.show(right=[*words, *LAST_KEYS])
 
     def action_finding(self, step: int) -> None:
