@@ -80,11 +80,10 @@ def ks_distance(runs: Runs, wanted: Distribution) -> float:
     Halfway, since values of 16 bits are rounded: a value stands for all that round to it. Differs from the textbook's
     distance by no more than 1/n for values that are all different.
     """
-    places = (runs.upper[:-1] + runs.lower[1:]) / 2
-    below = runs.ends[:-1] / runs.total
-    if len(places) > KS_POINTS:
-        chosen = np.linspace(0, len(places) - 1, KS_POINTS).astype(np.int64)
-        places, below = places[chosen], below[chosen]
+    gaps = len(runs.ends) - 1
+    chosen = np.arange(gaps) if gaps <= KS_POINTS else np.linspace(0, gaps - 1, KS_POINTS).astype(np.int64)
+    places = (runs.upper[chosen] + runs.lower[chosen + 1]) / 2
+    below = runs.ends[chosen] / max(runs.total, 1)
     return float(np.abs(wanted.cdf(places) - below).max(initial=0.0))
 
 

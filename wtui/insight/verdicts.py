@@ -185,7 +185,7 @@ def _unknown(summary: Summary, runs: Runs, dtype: str) -> list[Fitted]:
         wanted = distribution(kind, scale)
         if wanted is not None:
             one = Initial(f"a {kind} distribution that no rule gives", kind, scale)
-            measured = Fitted(one, wanted, fit(summary, runs, wanted, dtype))
+            measured = Fitted(one, wanted, fit(summary, runs, wanted, dtype, hopeless=P_LIMIT))
             if measured.fit.p >= P_LIMIT:
                 return [measured]
     return []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from wtui.insight.gates import cell_kind
 from wtui.insight.roles import is_torch_layout
@@ -18,7 +18,12 @@ from wtui.stats.layout import Layout, inverse_layout, plain_layout, transposed_l
 if TYPE_CHECKING:
     from wtui.model import LayerNode, TensorEntry
 
-__all__ = ["Member", "fitting_layouts"]
+__all__ = ["Convention", "Member", "convention_of", "fitting_layouts"]
+
+Kind = Literal["kernel", "depthwise", "gru", "table"]
+
+Convention = Literal["torch", "Keras", "ONNX"]
+"""Whose order of axes a format has; an ONNX file may have either."""
 
 GRU_BLOCKS = (1, 0, 2)
 """Of Keras's gates z r h in torch's order r z n; the way back is the same."""
@@ -29,7 +34,7 @@ class Member(NamedTuple):
 
     tensor: TensorEntry
     layer: LayerNode
-    format: str
+    convention: Convention
 
 
 def fitting_layouts(a: Member, b: Member) -> tuple[Layout, ...]:
@@ -38,30 +43,42 @@ def fitting_layouts(a: Member, b: Member) -> tuple[Layout, ...]:
     Values in the same order come first where both frameworks store alike, and where a tensor is no kernel.
     """
     shape_a, shape_b = a.tensor.shape, b.tensor.shape
-    torch_a, torch_b = is_torch_layout(a.format), is_torch_layout(b.format)
-    if shape_a == shape_b and torch_a == torch_b:
+    if shape_a == shape_b and a.convention == b.convention:
         return (_plain(shape_a),)
     if prod(shape_a) != prod(shape_b):
         return ()
-    gru = torch_a != torch_b and "gru" in (cell_kind(a.tensor, a.layer), cell_kind(b.tensor, b.layer))
-    return _layouts(shape_a, shape_b, torch_a, torch_b, gru, _is_table(a.tensor) or _is_table(b.tensor))
+    conventions = a.convention, b.convention
+    return _layouts(
+        shape_a, shape_b, *conventions, _kind(a, b, "Keras" in conventions and conventions[0] != conventions[1])
+    )
+
+
+def convention_of(format: str) -> Convention:
+    """That of a catalogue's format."""
+    return "ONNX" if format.startswith("ONNX") else "torch" if is_torch_layout(format) else "Keras"
+
+
+def _kind(a: Member, b: Member, turned: bool) -> Kind:
+    """What decides which layouts there may be."""
+    if any("embed" in m.tensor.role.lower() for m in (a, b)):
+        return "table"
+    if turned and "gru" in (cell_kind(a.tensor, a.layer), cell_kind(b.tensor, b.layer)):
+        return "gru"
+    words = f"{a.layer.class_name} {a.tensor.role} {b.layer.class_name} {b.tensor.role}".lower()
+    return "depthwise" if "depthwise" in words else "kernel"
 
 
 @lru_cache(4096)
 def _layouts(
-    shape_a: tuple[int, ...], shape_b: tuple[int, ...], torch_a: bool, torch_b: bool, gru: bool, table: bool
+    shape_a: tuple[int, ...], shape_b: tuple[int, ...], a: Convention, b: Convention, kind: Kind
 ) -> tuple[Layout, ...]:
     plain = [p for p in (plain_layout(shape_a), plain_layout(shape_b)) if p.fits(shape_a, shape_b)][:1]
-    if gru and not torch_a:
-        turned = _gru(shape_a)
-    elif gru:
-        turned = [inverse_layout(layout) for layout in _gru(shape_b)]
-    elif table:
-        turned = []
-    else:
-        turned = [*_from_keras(shape_a), *(inverse_layout(layout) for layout in _from_keras(shape_b))]
+    rule = {"gru": _gru, "depthwise": _depthwise, "kernel": _kernel, "table": _table}[kind]
+    forth = rule(shape_a) if kind != "gru" or a == "Keras" else []
+    back = rule(shape_b) if kind != "gru" or b == "Keras" else []
+    turned = [*forth, *map(inverse_layout, back)]
     fitting = [layout for layout in turned if layout.fits(shape_a, shape_b)]
-    found = [*fitting, *plain] if torch_a != torch_b else [*plain, *fitting]
+    found = [*fitting, *plain] if a != b else [*plain, *fitting]
     return tuple(dict.fromkeys(found))
 
 
@@ -70,28 +87,33 @@ def _plain(shape: tuple[int, ...]) -> Layout:
     return plain_layout(shape)
 
 
-def _is_table(tensor: TensorEntry) -> bool:
-    """Whether it is an embedding, which all frameworks store (token, feature)."""
-    return "embed" in tensor.role.lower() or len(tensor.shape) < 2
+def _table(shape: tuple[int, ...]) -> list[Layout]:
+    """An embedding, which all frameworks store (token, feature)."""
+    return []
 
 
-def _from_keras(shape: tuple[int, ...]) -> list[Layout]:
-    """Layouts from a kernel as Keras stores it to what others store, by its rank."""
+def _kernel(shape: tuple[int, ...]) -> list[Layout]:
+    """From a kernel of Keras to what others store, by its rank."""
     rank = len(shape)
     if rank == 2:
         return [transposed_layout(shape, (1, 0))]
-    if rank < 2 or rank > 5:
+    if not 3 <= rank <= 5:
         return []
     spatial = tuple(range(rank - 2))
-    found = [
-        transposed_layout(shape, (rank - 1, rank - 2, *spatial)),  # torch, also transposed convolutions
-        transposed_layout(shape, (rank - 2, rank - 1, *spatial)),  # torch, depthwise: (in, multiplier) are one axis
-        transposed_layout(shape, (rank - 1, *spatial, rank - 2)),  # TFLite
-    ]
-    if rank == 3:
-        heads = [transposed_layout(shape, (1, 2, 0)), transposed_layout(shape, (2, 0, 1))]
-        found = [*found, *heads]  # (in, heads, size) and (heads, size, out), the heads joined in torch
-    return found
+    torch = transposed_layout(shape, (rank - 1, rank - 2, *spatial))  # transposed convolutions too
+    lite = transposed_layout(shape, (rank - 1, *spatial, rank - 2))
+    if rank > 3:
+        return [torch, lite]
+    heads = [transposed_layout(shape, (1, 2, 0)), transposed_layout(shape, (2, 0, 1))]
+    return [torch, lite, *heads]  # (in, heads, size) and (heads, size, out), the heads joined in torch
+
+
+def _depthwise(shape: tuple[int, ...]) -> list[Layout]:
+    """From (height, width, in, multiplier), the last two being one axis in torch."""
+    rank = len(shape)
+    if rank < 3:
+        return []
+    return [transposed_layout(shape, (rank - 2, rank - 1, *range(rank - 2))), *_kernel(shape)]
 
 
 def _gru(shape: tuple[int, ...]) -> list[Layout]:

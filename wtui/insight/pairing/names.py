@@ -5,7 +5,6 @@ Knows names only. Standard library only.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +21,9 @@ Key = tuple[str, ...]
 _WRAPPERS = frozenset({"_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
 """Parts of names that torch's wrappers put anywhere: compile, DataParallel, FSDP, activation checkpointing."""
 
+_WRAPPED = "mod"
+"""What all of them contain, and few other names."""
+
 _ROLES = {
     "kernel": "weight", "gamma": "weight", "scale": "weight", "embeddings": "weight", "embedding": "weight",
     "depthwise_kernel": "weight", "w": "weight", "weight_ih_l0": "weight", "weight_ih": "weight",
@@ -31,8 +33,6 @@ _ROLES = {
 }  # fmt: skip
 """Roles of several frameworks that mean the same."""
 
-_SPLIT = re.compile(r"[./]")
-
 SAMPLE = 400
 """Names of A that a prefix is tried on before it is used for all."""
 
@@ -41,6 +41,9 @@ MOST_TRIED = 12
 
 MAX_PARTS = 4
 """Parts of the longest prefix."""
+
+COUNTED = 2000
+"""Names of each model whose beginnings are counted."""
 
 
 class PrefixPair(NamedTuple):
@@ -57,14 +60,18 @@ def common_role(role: str) -> str:
 
 def literal_key(tensor: TensorEntry) -> Key:
     """The name in parts, without what wrappers added and without TensorFlow's `:0`."""
-    parts = _SPLIT.split(tensor.name.removesuffix(":0"))
-    return tuple(parts) if _WRAPPERS.isdisjoint(parts) else tuple(p for p in parts if p not in _WRAPPERS)
+    return _parts(tensor.name.removesuffix(":0"))
 
 
 def framework_key(tensor: TensorEntry) -> Key:
     """The layer's path in parts and the common role."""
-    parts = _SPLIT.split(tensor.layer) if tensor.layer else []
-    return (*(p for p in parts if p not in _WRAPPERS), common_role(tensor.role))
+    role = common_role(tensor.role)
+    return (*_parts(tensor.layer), role) if tensor.layer else (role,)
+
+
+def _parts(name: str) -> Key:
+    parts = name.replace("/", ".").split(".")
+    return tuple(parts if _WRAPPED not in name else [p for p in parts if p not in _WRAPPERS])
 
 
 def stripped(key: Key, prefix: Key) -> Key | None:
@@ -79,8 +86,9 @@ def prefix_pair(keys_a: Sequence[Key], keys_b: Mapping[Key, object]) -> PrefixPa
     """
     step = max(1, len(keys_a) // SAMPLE)
     sample = keys_a[::step]
-    tried = [PrefixPair((), b) for b in _beginnings(keys_b)] + [PrefixPair(a, ()) for a in _beginnings(keys_a)]
-    whole = PrefixPair(_shared(keys_a), _shared(keys_b))
+    all_b = list(keys_b)
+    tried = [PrefixPair((), b) for b in _beginnings(all_b)] + [PrefixPair(a, ()) for a in _beginnings(keys_a)]
+    whole = PrefixPair(_shared(keys_a), _shared(all_b))
     if whole.a and whole.b:
         tried.append(whole)
     votes = [(sum(_names_one(key, pair, keys_b) for key in sample), pair) for pair in tried]
@@ -93,9 +101,10 @@ def _names_one(key: Key, pair: PrefixPair, keys_b: Collection[Key]) -> bool:
     return rest is not None and (*pair.b, *rest) in keys_b
 
 
-def _beginnings(keys: Iterable[Key]) -> list[Key]:
+def _beginnings(keys: Sequence[Key]) -> list[Key]:
     """The commonest beginnings of names, without a last part."""
     counts: Counter[Key] = Counter()
+    keys = keys[:: max(1, len(keys) // COUNTED)]
     for length in range(1, MAX_PARTS + 1):
         counts.update(key[:length] for key in keys if len(key) > length)
     return [()] + [key for key, _ in counts.most_common(MOST_TRIED)]
