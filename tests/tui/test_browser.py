@@ -352,16 +352,17 @@ def test_export_writes_the_numbers_of_what_is_selected(
     blocks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    written = tmp_path / "wtui-blocks-blocks.3.attn.q_proj.weight.json"
 
     async def test(b: Browser) -> None:
         await b.scanned()
         b.select("blocks.3.attn.q_proj.weight")
         await b.until("outside")
         await b.press("e")
-        await b.until("written to")
+        await b.until(lambda: written.exists() and written.read_text().endswith("\n}"))
 
     drive(blocks, test)
-    document = json.loads((tmp_path / "wtui-blocks-blocks.3.attn.q_proj.weight.json").read_text())
+    document = json.loads(written.read_text())
     assert document["statistics"]["nan"] == 1
     assert document["statistics"]["nan_at"]["index"] == [2, 5]
     assert document["shape"] == [8, 8]
