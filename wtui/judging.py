@@ -5,10 +5,11 @@ A command that examines a model and the scan process behind the browser both kee
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wtui.errors import WtuiError
 from wtui.insight.anatomy import output_axes
+from wtui.insight.evidence import channels_from, plain, untouched_from, verdict_from
 from wtui.insight.health import Checkup, Extra
 from wtui.insight.roles import axes, is_torch_layout
 
@@ -59,6 +60,25 @@ class Judge:
         found = verdict(summary, subject.tensor, subject.layer, self._catalogue.format, siblings)
         self.verdicts[tensor] = found
         return found
+
+    def evidence(self, tensor: int) -> list[Any] | None:
+        """What a measured tensor's channels have shown, as plain data; None for one that was not measured."""
+        if tensor not in self._channels:
+            return None
+        untouched = self._untouched.get(tensor)
+        return [plain(self._channels[tensor]), plain(untouched) if untouched is not None else None]
+
+    def recall(self, tensor: int, row: SummaryRow, verdict: Any, evidence: Any = None) -> None:
+        """Take in what an earlier run has found, as plain data; LookupError, TypeError, ValueError for others."""
+        found = None if verdict is None else verdict_from(verdict)
+        if evidence is not None:
+            channels, untouched = evidence
+            self._channels[tensor] = channels_from(channels)
+            if untouched is not None:
+                self._untouched[tensor] = untouched_from(untouched)
+        self.rows[tensor] = row
+        if found is not None:
+            self.verdicts[tensor] = found
 
     def findings(self) -> list[Finding]:
         """What is known so far, the worst first."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wtui.engine.child import serve
 from wtui.engine.protocol import Found, Judged
+from wtui.insight.evidence import plain
 from wtui.judging import Judge
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ __all__ = ["JudgeDesk", "main"]
 
 FINDINGS_EVERY = 1.0
 """Seconds between two rounds of all rules while the scan goes on."""
+
+
+VERDICT, CHANNELS = "verdict", "channels"
+"""Kinds of records that are kept between runs."""
 
 
 class JudgeDesk:
@@ -39,12 +44,14 @@ class JudgeDesk:
         self._complete = False
         self._stopped = False
         known.expected = self._expected
+        self._recall()
 
     def keep(self, tensor: int, summary: Summary | None, problem: str) -> None:
         if summary is None:
             self._judge.failures[tensor] = problem
         elif tensor not in self._judge.rows:
             verdict = self._judge.keep(tensor, summary)
+            self._known.memory.keep_record(VERDICT, tensor, None if verdict is None else plain(verdict))
             if verdict is not None:
                 self._verdicts += [(i, verdict) for i in self._known.with_aliases([tensor])]
         self._news = True
@@ -71,6 +78,19 @@ class JudgeDesk:
     def close(self) -> None:
         self._stopped = True
 
+    def _recall(self) -> None:
+        """Take in what an earlier run has found out about the tensors that it has read."""
+        memory = self._known.memory
+        verdicts, evidence = memory.records(VERDICT), memory.records(CHANNELS)
+        for tensor in sorted(memory.done):
+            try:
+                self._judge.recall(tensor, memory.tensors[tensor].row, verdicts[tensor], evidence.get(tensor))
+            except (ValueError, TypeError, LookupError):
+                continue
+            verdict = self._judge.verdicts.get(tensor)
+            if verdict is not None:
+                self._verdicts += [(i, verdict) for i in self._known.with_aliases([tensor])]
+
     def _found(self) -> Found:
         """All findings so far; when every tensor is read, the channels are next."""
         self._last, self._news = time.perf_counter(), False
@@ -84,6 +104,9 @@ class JudgeDesk:
         for tensor in self._judge.worth_measuring(sorted(self._judge.rows)):
             if not self._judge.measure(tensor, lambda: self._stopped):
                 return
+            measured = self._judge.evidence(tensor)
+            if measured is not None:
+                self._known.memory.keep_record(CHANNELS, tensor, measured)
         self._measured.put(not self._judge.failures)
         self._wake()
 
@@ -112,7 +135,7 @@ class JudgeDesk:
 
 def main() -> None:
     """Serve the browser that started this process."""
-    serve(lambda known, wake: [JudgeDesk(known, wake)])
+    serve(lambda known, wake: [JudgeDesk(known, wake)], needs=(VERDICT,))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from wtui.stats.row import QUANTILES, SKETCH_BINS, SummaryRow
@@ -19,6 +20,9 @@ __all__ = ["STATISTICS", "Identity", "identity_of", "is_settled", "same_files"]
 
 STATISTICS = 1
 """Goes up whenever the same values may give other numbers: another kernel, another meaning, another codec's result."""
+
+ROOMS = ("codecs", "engine", "formats", "insight", "stats")
+"""Packages whose modules have a part in the numbers."""
 
 TICK_NS, SECOND_NS = 50_000_000, 1_000_000_000
 """How fine file times are: a kernel writes them at its clock ticks (up to 10 ms), some file systems in seconds."""
@@ -46,7 +50,7 @@ def identity_of(catalogue: Catalogue) -> Identity | None:
     if stamps is None:
         return None
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(repr((STATISTICS, SummaryRow._fields, QUANTILES, SKETCH_BINS)).encode())
+    digest.update(repr((STATISTICS, SummaryRow._fields, QUANTILES, SKETCH_BINS, _program())).encode())
     digest.update(repr([(stamp, ref.member) for stamp, ref in zip(stamps, catalogue.files, strict=True)]).encode())
     digest.update(repr(catalogue.tensors).encode("utf-8", "surrogatepass"))
     layers = [(node.path, node.tensors) for node in catalogue.root.walk()]
@@ -76,6 +80,20 @@ def is_settled(stamps: tuple[Stamp, ...], now_ns: int) -> bool:
         if now_ns - stamp.ctime_ns < tick:
             return False
     return True
+
+
+@cache
+def _program() -> tuple[tuple[str, int, int], ...]:
+    """Name, size and time of every module that has a part in the numbers: another version of any may give others."""
+    found = []
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for room in ROOMS:
+        for place, _, names in os.walk(os.path.join(folder, room)):
+            for name in names:
+                stamp = _stamp(os.path.join(place, name)) if name.endswith(".py") else None
+                if stamp is not None:
+                    found.append((name, stamp.size, stamp.mtime_ns))
+    return tuple(sorted(found))
 
 
 def _stamp(path: str) -> Stamp | None:
