@@ -48,6 +48,9 @@ BLOCK_DTYPES: Mapping[str, tuple[int, int]] = {
 }  # fmt: skip
 """Types whose values share scales in blocks: (values, bytes) of a block; the names are those of the GGML library."""
 
+NO_NUMBERS = frozenset({"string", "resource", "variant"})
+"""Dtypes that have no numbers: what is listed of them is all there is to show, and nothing is lost."""
+
 RAW = "raw"
 """The encoding of values that lie in the file as they are in memory, one after the other."""
 
@@ -264,7 +267,7 @@ class Catalogue:
         self._by_name = {t.name: i for i, t in enumerate(checked)}
         self.warnings: tuple[Notice, ...] = (
             *warnings,
-            *(Notice(t.name, t.problem, lost=True) for t in checked if t.problem),
+            *(Notice(t.name, t.problem, lost=t.dtype not in NO_NUMBERS) for t in checked if t.problem),
         )
 
     def index(self, name: str) -> int:
