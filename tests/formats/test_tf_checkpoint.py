@@ -307,6 +307,7 @@ def test_modules_tables_texts_and_every_type(oracle: Any, tmp_path: Path) -> Non
     oracle.equal(found, "net/layers/0", np.array([1, 2], "float32"))
     oracle.equal(found, "net/shared", np.array([[3]], "float32"))
     assert found["net/label"].problem == "holds a text"
+    assert not any(w.lost for w in found.warnings), "a text is no number, but nothing is missing"
     assert found["net/table/table-keys"].problem == "holds 2 texts"
     assert sorted(oracle.array_of(found, "net/table/table-values").tolist()) == [3, 4]
     assert found["net/table/table-values"].group == "state"
@@ -383,6 +384,7 @@ def test_missing_truncated_and_pointer_shards(tmp_path: Path) -> None:
     assert found["c"].problem.startswith("277 of its 400 bytes lie behind the end")
     assert "Git LFS pointer" in found["d"].problem
     assert len([w for w in found.warnings if not w.tensor]) == 2
+    assert all(w.lost for w in found.warnings)
 
 
 def test_a_lost_graph_leaves_the_keys(tmp_path: Path) -> None:

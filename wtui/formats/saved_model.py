@@ -132,7 +132,7 @@ def _bundle(probe: Probe, folder: str, notices: list[Notice]) -> Bundle | None:
     try:
         bundle = read_bundle(probe.open(f"{prefix}.index"), prefix)
     except WtuiError as error:
-        notices.append(Notice("", f"its variables cannot be read: {error}"))
+        notices.append(Notice("", f"its variables cannot be read: {error}", lost=True))
         return None
     notices += [*bundle.find_files(), *bundle.overlaps()]
     return bundle
@@ -146,11 +146,15 @@ def _variables(
     try:
         nodes = _objects(source, meta, bundle, notices)
     except WtuiError as error:
-        notices.append(Notice("", f"its objects cannot be read, so that layers are told by names alone: {error}"))
+        notices.append(
+            Notice("", f"its objects cannot be read, so that layers are told by names alone: {error}", lost=True)
+        )
     if bundle is None:
         count = sum(node.variable is not None for node in nodes)
         if count:
-            notices.append(Notice("", f"it has {count:,} variables, but its folder 'variables' holds none of them"))
+            notices.append(
+                Notice("", f"it has {count:,} variables, but its folder 'variables' holds none of them", lost=True)
+            )
         return _Described(LayerNode(name, ""), Listing([], [], []))
     if not nodes:
         listing = by_names(bundle, meta.order, meta.trained)
@@ -195,7 +199,7 @@ def _keras_layers(probe: Probe, folder: str, nodes: list[ObjectNode], notices: l
     try:
         return layers_of_file(CachedSource(probe.open(path)))
     except WtuiError as error:
-        notices.append(Notice("", f"{KERAS} cannot be read, so that classes of layers are missing: {error}"))
+        notices.append(Notice("", f"{KERAS} cannot be read, so that classes of layers are missing: {error}", lost=True))
         return {}
 
 
@@ -255,7 +259,7 @@ def _with_constants(
     try:
         found = read_graph(source, meta.graph, file, functions=frozen) if meta.graph is not None else None
     except WtuiError as error:
-        notices.append(Notice("", f"the constants of its graph cannot be read: {error}"))
+        notices.append(Notice("", f"the constants of its graph cannot be read: {error}", lost=True))
     branches = list(listing.branches)
     notices += found.notices if found is not None else ()
     if found is not None and frozen:

@@ -82,7 +82,9 @@ def _list(probe: Probe, bundle: Bundle, notices: list[Notice]) -> tuple[Listing,
             nodes = parse_object_graph(bundle.string(OBJECT_GRAPH))
             return by_objects(bundle, survey(nodes)), "object", {"objects": len(nodes)}
         except WtuiError as error:
-            notices.append(Notice("", f"its object graph cannot be read, so that tensors are called by key: {error}"))
+            notices.append(
+                Notice("", f"its object graph cannot be read, so that tensors are called by key: {error}", lost=True)
+            )
     meta = _program(probe, bundle.prefix, notices)
     if meta is None:
         return by_names(bundle), "name-based", {"ordered": False}
@@ -98,7 +100,7 @@ def _program(probe: Probe, prefix: str, notices: list[Notice]) -> MetaGraph | No
     try:
         return read_meta_graph(source, 0, source.size)
     except WtuiError as error:
-        notices.append(Notice("", f"the graph beside it ({META}) cannot be read: {error.what}"))
+        notices.append(Notice("", f"the graph beside it ({META}) cannot be read: {error.what}", lost=True))
         return None
 
 
@@ -124,7 +126,7 @@ def _from_folder(probe: Probe, folder: str, state_name: str = STATE_FILE) -> _Ch
     if stated:
         prefix = next((p for p in _places(folder, stated[0]) if os.path.isfile(p + INDEX)), "")
         if not prefix:
-            notices.append(Notice("", f"the file {state_name!r} names {stated[0]!r}, which is not there"))
+            notices.append(Notice("", f"the file {state_name!r} names {stated[0]!r}, which is not there", lost=True))
     if not prefix and not prefixes:
         raise StorageError("holds no checkpoint" if not stated else f"names {stated[0]!r}, which is not there", folder)
     prefix = prefix or prefixes[-1]

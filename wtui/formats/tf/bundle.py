@@ -71,7 +71,7 @@ class Bundle:
                 continue
             self._numbers[shard] = len(self.files)
             self.files.append(ref)
-        return [Notice("", f"{reason}: its tensors cannot be read") for reason in self.missing.values()]
+        return [Notice("", f"{reason}: its tensors cannot be read", lost=True) for reason in self.missing.values()]
 
     def overlaps(self) -> list[Notice]:
         """Notices on tensors that claim bytes of others, which nothing that TensorFlow writes does."""

@@ -61,7 +61,7 @@ def read_graph(source: Source, graph: Field, file: int, functions: bool = True) 
     notices: list[Notice] = []
     for count, node in enumerate(graph_nodes(source, graph, TAKING, functions)):
         if count == MAX_NODES:
-            notices.append(Notice("", f"only the first {MAX_NODES:,} operations of its graph were read"))
+            notices.append(Notice("", f"only the first {MAX_NODES:,} operations of its graph were read", lost=True))
             break
         operations[node.op] = operations.get(node.op, 0) + 1
         if node.value is not None:

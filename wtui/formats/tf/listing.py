@@ -102,4 +102,5 @@ def missing_notices(names: Sequence[str]) -> list[Notice]:
     if not names:
         return []
     named = ", ".join(names[:NAMED_KEYS]) + (", ..." if len(names) > NAMED_KEYS else "")
-    return [Notice("", f"the object graph names {len(names):,} variables that the checkpoint does not hold: {named}")]
+    message = f"the object graph names {len(names):,} variables that the checkpoint does not hold: {named}"
+    return [Notice("", message, lost=True)]
