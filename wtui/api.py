@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from wtui.checking import Report
     from wtui.insight.types import Finding
+    from wtui.live.applications import BuiltFile
     from wtui.model import Catalogue, LayerNode, Notice, Totals
     from wtui.stats.row import SummaryRow
     from wtui.stats.summary import Histogram, Summary
@@ -40,18 +41,35 @@ def open(model: object, *, format: str | None = None, cache: bool = True, thread
 
     In memory: a Keras model, a torch module, a tf.Module or Checkpoint, or arrays in nested dicts, lists and pytrees.
     Nothing is copied where the framework allows a view; values are those at the time when they are read.
-    `keras:NAME` builds one of keras.applications, untrained, in a process of its own.
+    `keras:NAME` builds one of keras.applications, untrained, in a process of its own; `keras:NAME:imagenet` and
+    `keras:NAME:FILE` give it weights.
 
     `format` names a reader and skips sniffing (see `wtui.formats.FORMATS`). `threads` read values, by default one for
     each processor. With `cache`, numbers of files are kept between runs (see `wtui.cache`).
     """
     if isinstance(model, str | os.PathLike):
         path = os.fspath(model)
+        if path.startswith("keras:"):
+            return _open_application(path, threads)
         return Model(open_catalogue(path, format), threads, cache)
     from wtui.live.objects import open_object
 
     opened = open_object(model)
     return Model(opened.catalogue, threads, files=opened.files())
+
+
+def _open_application(path: str, threads: int | None) -> Model:
+    """An architecture by name, built by Keras; it is random or on the disk already, and not worth a cache."""
+    from wtui.live.applications import Builder, application_of
+
+    built = Builder(application_of(path)).build()
+    try:
+        catalogue = open_catalogue(built.path)
+    except WtuiError:
+        built.close()
+        raise
+    catalogue.path = path
+    return Model(catalogue, threads, cache=False, built=built)
 
 
 def browse(model: object, *, format: str | None = None) -> None:
@@ -91,9 +109,18 @@ class Model:
     """An open model. A context manager that closes its files; any thread may use it."""
 
     def __init__(
-        self, catalogue: Catalogue, threads: int | None = None, cache: bool = True, files: Files | None = None
+        self,
+        catalogue: Catalogue,
+        threads: int | None = None,
+        cache: bool = True,
+        files: Files | None = None,
+        built: BuiltFile | None = None,
     ) -> None:
-        """`files` are where the bytes are if that is not where the catalogue's paths lead."""
+        """`files` are where the bytes are if that is not where the catalogue's paths lead.
+
+        `built` is a temporary file that the model is in, and that goes with it.
+        """
+        self._built = built
         self.catalogue = catalogue
         """All metadata, as `wtui.model` describes it."""
         self._opened = Opened(catalogue, threads, cache, files)
@@ -102,6 +129,13 @@ class Model:
     def path(self) -> str:
         """What was opened."""
         return self.catalogue.path
+
+    @property
+    def source(self) -> str:
+        """The file or folder that holds it; `""` for a model in memory."""
+        if self._built is not None:
+            return self._built.path
+        return "" if self._opened.in_memory else self.catalogue.path
 
     @property
     def format(self) -> str:
@@ -274,6 +308,8 @@ class Model:
     def close(self) -> None:
         """Close the files; what is known already stays known."""
         self._opened.close()
+        if self._built is not None:
+            self._built.close()
 
     def __enter__(self) -> Model:
         return self

@@ -36,6 +36,8 @@ class Opened:
         `files` are where the bytes are if that is not where the catalogue's paths lead: in memory, and never cached.
         """
         self.catalogue = catalogue
+        self.in_memory = files is not None
+        """Whether there is no file behind it."""
         self._cache = cache and files is None
         self._files = files or Files(catalogue.files)
         self._threads = threads

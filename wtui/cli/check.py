@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
 from wtui.cli import output
-from wtui.cli.options import data_parser, open_model, selected_tensors
+from wtui.cli.options import data_parser, open_model, seconds, selected_tensors
 from wtui.cli.status import Exit, Progress
 from wtui.insight.types import SEVERITIES
 
@@ -32,8 +31,6 @@ EXAMPLES = """  wtui check vgg16.keras
   wtui check big-model/ --within 30s
   wtui check model.h5 --json | jq '.findings[] | select(.severity == "error")'"""
 
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
 
 def run(arguments: Sequence[str]) -> int:
     """Examine and print; the exit code."""
@@ -56,7 +53,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--fail-on", choices=SEVERITIES, default="error", help="the mildest finding that makes the exit code 1"
     )
-    parser.add_argument("--within", metavar="TIME", type=_seconds, help="read for at most this long (30s, 500ms, 2m)")
+    parser.add_argument("--within", metavar="TIME", type=seconds, help="read for at most this long (30s, 500ms, 2m)")
     return parser
 
 
@@ -74,18 +71,3 @@ def _code(report: Report, severities: Sequence[str]) -> int:
     if any(f.severity in severities for f in report.findings):
         return Exit.DIFFERENT
     return Exit.DONE if report.complete else Exit.PARTIAL
-
-
-def _seconds(text: str) -> float:
-    number, unit = text, 1.0
-    for suffix in sorted(UNITS, key=len, reverse=True):
-        if text.endswith(suffix):
-            number, unit = text[: -len(suffix)], UNITS[suffix]
-            break
-    try:
-        seconds = float(number) * unit
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no time such as 30s, 500ms or 2m") from None
-    if not 0 < seconds < float("inf"):
-        raise ArgumentTypeError(f"{text!r} is no time such as 30s, 500ms or 2m")
-    return seconds

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from wtui.api import Model
     from wtui.handles import Tensor
 
-__all__ = ["Parser", "data_parser", "open_model", "selected_tensors", "something_lost"]
+__all__ = ["Parser", "data_parser", "open_model", "seconds", "selected_tensors", "something_lost"]
 
 _NUMBER = re.compile(r"-(\d|\.\d|inf)", re.IGNORECASE)
 """How an argument starts that is a negative number and not an option: `-0.1`, `-1e-3`."""
 
 HELP_WIDTH = 80
 """Columns of a help text."""
+
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+"""Seconds of the units that times are given in."""
 
 MAX_THREADS = 64
 """More than this many threads only wait for each other."""
@@ -117,6 +120,22 @@ def something_lost(model: Model, chosen: Sequence[Tensor] | None) -> bool:
     """Whether the reader missed something, be it in the file or among the chosen tensors (None: all)."""
     names = None if chosen is None else {"", *(t.name for t in chosen)}
     return any(notice.lost for notice in model.warnings if names is None or notice.tensor in names)
+
+
+def seconds(text: str) -> float:
+    """`30s`, `500ms`, `2m`, or a bare number of seconds; ArgumentTypeError for anything else."""
+    number, unit = text, 1.0
+    for suffix in sorted(UNITS, key=len, reverse=True):
+        if text.endswith(suffix):
+            number, unit = text[: -len(suffix)], UNITS[suffix]
+            break
+    try:
+        found = float(number) * unit
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no time such as 30s, 500ms or 2m") from None
+    if not 0 < found < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is no time such as 30s, 500ms or 2m")
+    return found
 
 
 def _formatter(prog: str) -> RawDescriptionHelpFormatter:
