@@ -357,7 +357,8 @@ def test_export_writes_the_numbers_of_what_is_selected(
     async def test(b: Browser) -> None:
         await b.scanned()
         b.select("blocks.3.attn.q_proj.weight")
-        await b.until(lambda: b.screen.subject in b.screen.results.distributions)
+        chosen = b.screen.outline.catalogue.index("blocks.3.attn.q_proj.weight")
+        await b.until(lambda: chosen in b.screen.results.distributions)
         await b.press("e")
         await b.until(lambda: written.exists() and written.read_text().endswith("\n}"))
 
