@@ -32,6 +32,7 @@ from wtui.formats.probe import Probe
 from wtui.formats.torch_file import catalogue as describe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -82,6 +83,33 @@ def test_shapes_of_pickles_that_never_end(tmp_path: Path, data: bytes) -> None:
     found = check_opens_or_refuses(tmp_path / "a.pt")
     assert found is not None
     json.dumps(found.metadata, allow_nan=False)
+
+
+def many_optimizers() -> bytes:
+    """Thousands of states of optimizers, each for every parameter."""
+    state = {"state": {0: {"exp_avg": tensor(floats("0", 2, 2))}}, "param_groups": [{"params": [0]}]}
+    model = {f"w{i}": tensor(floats("0", 2, 2)) for i in range(500)}
+    return tf.pickled({"model": model, "optimizers": [dict(state) for _ in range(5_000)]})
+
+
+def many_views() -> bytes:
+    """Thousands of different views that all begin at the same byte."""
+    stored = floats("0", 2, 2)
+    return tf.pickled({f"w{i}": tensor(stored, (1, 1), (i, i)) for i in range(3_000)})
+
+
+def many_parts() -> bytes:
+    """Thousands of parts that share one long list without a tensor."""
+    shared = list(range(5_000))
+    return tf.pickled({f"part{i}": shared for i in range(20_000)} | {"w": tensor(floats("0", 2, 2))})
+
+
+@pytest.mark.parametrize("data", [many_optimizers, many_views, many_parts])
+def test_work_stays_in_proportion(tmp_path: Path, data: Callable[[], bytes]) -> None:
+    (tmp_path / "a.pt").write_bytes(zip_file(data(), [floats("0", 2, 2)]))
+    found = check_opens_or_refuses(tmp_path / "a.pt")
+    assert found is not None
+    assert found.tensors
 
 
 def test_an_archive_with_lies(tmp_path: Path) -> None:

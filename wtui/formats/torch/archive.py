@@ -15,7 +15,7 @@ from wtui.formats.torch.recover import recover
 from wtui.formats.torch.tensors import Run, storage_of
 from wtui.formats.zipped import ZipMember, read_directory, whole, window
 from wtui.model import Extent
-from wtui.storage import WindowSource
+from wtui.storage import CachedSource, WindowSource
 
 if TYPE_CHECKING:
     from wtui.formats.inert import Global
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["PICKLE", "Archive", "Loaded"]
 
 PICKLE = "data.pkl"
+SMALL_MEMBER = 1 << 12
+"""Bytes of a member, on average, below which headers are read together with what lies between them."""
+
+AHEAD = 1 << 16
+"""Bytes read at a time then."""
+
 MAX_RECORD = 1 << 12
 """Bytes of the small records (version, byte order) that are read."""
 
@@ -57,6 +63,8 @@ class Archive:
             self.members = recover(self._source)
         self.prefix = _prefix(self.members, file.name)
         self.byteorder = ">" if self.record("byteorder") == "big" else "<"
+        small = self._source.size < SMALL_MEMBER * len(self.members)
+        self._headers: Source = CachedSource(self._source, AHEAD, 2) if small else self._source
         self._deflated: dict[str, Run] = {}
 
     @property
@@ -93,7 +101,7 @@ class Archive:
         if member is None:
             return Run(None, f"the archive {'was cut off before' if self.problem else 'has no'} {name[:100]!r}")
         try:
-            offset, size, deflated = window(self._source, member)
+            offset, size, deflated = window(self._headers, member)
         except WtuiError as error:
             return Run(None, error.what)
         if deflated is None:

@@ -21,7 +21,7 @@ MODEL, OPTIMIZER, STATE = "model", "optimizer", "state"
 MAX_LABEL = 200
 """Characters of one part of a name; longer ones are cut."""
 
-MAX_SAME_PLACE = 100
+MAX_SAME_PLACE = 20
 """Different views that begin at the same byte and that one more is compared with."""
 
 MAX_OVERLAPS = 20
@@ -179,11 +179,12 @@ def _ties(entries: list[TensorEntry]) -> list[Notice]:
     count, end, owner, last = 0, 0, 0, (-1, -1)
     for i in placed:
         file, offset, length = _first(entries[i])
-        here = [*here, i] if (file, offset) == last else [i]
-        same = next((j for j in here[:-1][:MAX_SAME_PLACE] if _same_view(entries[i], entries[j])), None)
+        here = here if (file, offset) == last else []
+        same = next((j for j in here if _same_view(entries[i], entries[j])), None)
+        if same is None and len(here) < MAX_SAME_PLACE:
+            here.append(i)
         if same is not None:
-            entries[i] = entries[i]._replace(alias_of=entries[same].alias_of or entries[same].name)
-            here.pop()
+            entries[i] = entries[i]._replace(alias_of=entries[same].name)
         elif file == last[0] and offset < end:
             count += 1
             message = f"is another view of the bytes of {entries[owner].name}, or of some of them"

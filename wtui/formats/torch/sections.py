@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wtui.formats.inert import Items, Object, plain
+from wtui.formats.inert import Items, Object, Persistent, plain
 from wtui.formats.torch.draft import MODEL, OPTIMIZER, STATE, Draft
 from wtui.formats.torch.optimizer import fold_optimizer
 from wtui.formats.torch.visit import Visitor, is_module, is_optimizer
@@ -42,7 +42,10 @@ _CHECKPOINT_KEYS = frozenset((
 """Keys of which one is enough to tell a checkpoint from a plain dictionary of tensors."""
 
 SEARCHED = 3_000
-"""Containers of one part that are searched for a tensor."""
+"""Values of one part that are searched for a tensor."""
+
+SEARCHED_IN_ALL = 100_000
+"""Values of all parts that are searched; what comes later is taken for something that holds tensors."""
 
 
 class _Section(NamedTuple):
@@ -71,13 +74,15 @@ def read_sections(value: object, root: Draft, visitor: Visitor, tensors: Tensors
     if not isinstance(value, Items) or is_module(value) or is_optimizer(value):
         visitor.visit(value, root, MODEL, tensors)
         return Sections({} if isinstance(value, Items | Object) else _facts(value, tensors))
-    sections = _sections(value, tensors)
-    loose = any(tensors.looks_like(v) for _, v in value.pairs())
+    others = [(key, inner) for key, inner in value.pairs() if not tensors.looks_like(inner)]
+    sections = _sections(others, tensors)
+    loose = len(others) < len(value)
+    keys = {s.key for s in sections}
+    facts = _facts(Items([part for pair in others if _is_fact(pair[0], keys) for part in pair]), tensors)
     if not _is_checkpoint(value, sections) and not _is_wrapped(sections, loose):
-        facts = _facts(_without(value, {s.key for s in sections}), tensors)
         visitor.visit(value, root, MODEL, tensors)
         return Sections(facts)
-    return _checkpoint(value, sections, root, visitor, tensors)
+    return Sections(facts, _checkpoint(value, sections, root, visitor, tensors))
 
 
 def fold_optimizers(root: Draft, visitor: Visitor) -> None:
@@ -96,14 +101,13 @@ def fold_optimizers(root: Draft, visitor: Visitor) -> None:
     root.children = [c for c in root.children if c.name != OPTIMIZER] + last
 
 
-def _checkpoint(value: Items, sections: list[_Section], root: Draft, visitor: Visitor, tensors: Tensors) -> Sections:
-    """A dictionary of parts. Tensors that stand beside a model are a part of the run, not of the model."""
+def _checkpoint(value: Items, sections: list[_Section], root: Draft, visitor: Visitor, tensors: Tensors) -> str:
+    """A dictionary of parts; the key of its one model. Tensors that stand beside a model are no part of it."""
     models = [s for s in sections if s.group == MODEL]
     if not models:
         sections = [s._replace(group=MODEL) if s.group == STATE and _AVERAGE.search(s.key) else s for s in sections]
         models = [s for s in sections if s.group == MODEL]
     single = models[0].key if len(models) == 1 and (_is_wrapped(models, False) or is_module(models[0].value)) else ""
-    facts = _facts(_without(value, {s.key for s in sections}), tensors)
     for section in sections:
         if section.key == single:
             visitor.visit(section.value, root, MODEL, tensors)
@@ -114,7 +118,7 @@ def _checkpoint(value: Items, sections: list[_Section], root: Draft, visitor: Vi
     for section in sections:
         if section.key != single:
             _part(section, root, visitor, tensors)
-    return Sections(facts, single)
+    return single
 
 
 def _part(section: _Section, root: Draft, visitor: Visitor, tensors: Tensors) -> None:
@@ -122,20 +126,23 @@ def _part(section: _Section, root: Draft, visitor: Visitor, tensors: Tensors) ->
     if section.group == STATE and _AVERAGE.search(section.key):
         visitor.notices[f"{section.key} holds averages of the weights, by its name; they are not in the totals"] = None
     draft = root.child(OPTIMIZER if section.group == OPTIMIZER else section.key)
-    if section.group == OPTIMIZER and is_optimizer(section.value):
-        assert isinstance(section.value, Items)
-        visitor.optimizers.append((section.key, section.value, tensors))
+    if section.group == OPTIMIZER and visitor.keep_optimizer(section.key, section.value, tensors):
         return
     visitor.visit(section.value, draft, section.group, tensors)
 
 
-def _sections(value: Items, tensors: Tensors) -> list[_Section]:
+def _sections(members: list[tuple[object, object]], tensors: Tensors) -> list[_Section]:
     """The parts that hold tensors, in order."""
     found = []
-    for key, inner in value.pairs():
-        if isinstance(key, str) and not tensors.looks_like(inner) and _has_tensors(inner, tensors):
+    search = _Search(tensors)
+    for key, inner in members:
+        if isinstance(key, str) and search.finds_tensors(inner):
             found.append(_Section(str(key), inner, _group(key, inner)))
     return found
+
+
+def _is_fact(key: object, sections: set[str]) -> bool:
+    return not isinstance(key, str) or key not in sections
 
 
 def _group(key: str, value: object) -> str:
@@ -159,33 +166,43 @@ def _is_wrapped(sections: list[_Section], loose: bool) -> bool:
     )
 
 
-def _has_tensors(value: object, tensors: Tensors) -> bool:
-    """Whether a tensor lies somewhere in a container; its first containers are searched."""
-    seen: set[int] = set()
-    stack = [value]
-    while stack and len(seen) < SEARCHED:
-        inner = stack.pop()
-        if tensors.looks_like(inner):
-            return True
-        if id(inner) in seen:
-            continue
-        seen.add(id(inner))
-        if isinstance(inner, Items):
-            stack += inner.flat[1 : 2 * SEARCHED : 2]
-        elif isinstance(inner, list | tuple):
-            stack += inner[:SEARCHED]
-        elif isinstance(inner, Object):
-            stack += [inner.args, inner.state, inner.items, inner.pairs]
-    return False
+class _Search:
+    """A search for tensors in the parts of a checkpoint, within one bound for all."""
+
+    def __init__(self, tensors: Tensors) -> None:
+        self._tensors = tensors
+        self._left = SEARCHED_IN_ALL
+
+    def finds_tensors(self, value: object) -> bool:
+        """Whether a tensor lies somewhere in a container, or may do so: its first values are searched."""
+        if not isinstance(value, Items | Object | list | tuple):
+            return False
+        seen: set[int] = set()
+        stack: list[object] = [value]
+        for _ in range(SEARCHED):
+            if not stack:
+                return False
+            inner = stack.pop()
+            if self._left < 0 or self._tensors.looks_like(inner):
+                return True
+            if id(inner) not in seen:
+                seen.add(id(inner))
+                held = _inside(inner)
+                self._left -= len(held) + 1
+                stack += (v for v in held if isinstance(v, Items | Object | Persistent | list | tuple))
+        return False
 
 
-def _without(value: Items, left_out: set[str]) -> Items:
-    return Items([part for pair in value.pairs() if pair[0] not in left_out for part in pair])
+def _inside(value: object) -> list[object]:
+    """The first values in a container."""
+    if isinstance(value, Items):
+        return value.flat[1 : 2 * SEARCHED : 2]
+    if isinstance(value, list | tuple):
+        return list(value[:SEARCHED])
+    return [value.args, value.state, value.items, value.pairs] if isinstance(value, Object) else []
 
 
 def _facts(value: object, tensors: Tensors) -> Mapping[str, Any]:
     """What is no tensor, as plain data."""
-    if isinstance(value, Items):
-        value = Items([part for pair in value.pairs() if not tensors.looks_like(pair[1]) for part in pair])
     found = plain(value, tensors.describe)
     return found if isinstance(found, dict) else {"values": found}

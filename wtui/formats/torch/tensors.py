@@ -156,7 +156,13 @@ class Tensors:
         return self.view(storage, storage.dtype, 0, (storage.numel,), (1,)) if storage else None
 
     def view(
-        self, storage: Storage, dtype: str, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]
+        self,
+        storage: Storage,
+        dtype: str,
+        offset: int,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        requires_grad: bool | None = None,
     ) -> Found:
         """`shape` values of a storage from value `offset` on, `strides` apart; with a problem if that is impossible."""
         bits = DTYPE_BITS.get(dtype)
@@ -184,7 +190,8 @@ class Tensors:
             )
         whole = offset == 0 and span * item == length
         part = Part(run.extent if whole else Extent(file, start + offset * item, span * item))
-        return Found(dtype, shape, (part,), None if dense else strides, self.places.byteorder)
+        strided = None if dense else strides
+        return Found(dtype, shape, (part,), strided, self.places.byteorder, "raw", requires_grad)
 
     def _array(self, value: Object) -> Found | None:
         """A numpy array, if the value is one."""
@@ -242,9 +249,10 @@ def _plain(tensors: Tensors, args: tuple[object, ...], depth: int, dtype: str = 
         return Found("unknown", _ints(args[2]), problem="the pickle keeps its storage in a form that is not read")
     if storage is None:
         raise TypeError("expected a storage")
-    found = tensors.view(storage, dtype or storage.dtype, _ints((args[1],))[0], _ints(args[2]), _ints(args[3]))
     grad = args[4] if len(args) > 4 and isinstance(args[4], bool) else None
-    return found._replace(requires_grad=grad, problem=found.problem or _turned(args[6] if len(args) > 6 else None))
+    found = tensors.view(storage, dtype or storage.dtype, _ints((args[1],))[0], _ints(args[2]), _ints(args[3]), grad)
+    turned = _turned(args[6]) if len(args) > 6 else ""
+    return found._replace(problem=turned) if turned and not found.problem else found
 
 
 def _turned(metadata: object) -> str:

@@ -27,6 +27,9 @@ MAX_TENSORS = 500_000
 MAX_CONTAINERS = 2_000_000
 """Containers that are looked into."""
 
+MAX_OPTIMIZERS = 50
+"""Optimizers whose slots are mapped to parameters; others are listed as they are."""
+
 MAX_REVISITS = 5_000
 """Containers that are looked into although they were met before: modules that are shared."""
 
@@ -78,6 +81,14 @@ class Visitor:
         draft.tensors.append(tensor)
         return tensor
 
+    def keep_optimizer(self, name: str, value: object, tensors: Tensors) -> bool:
+        """Whether a value is the state of an optimizer, which is then kept for later."""
+        if not is_optimizer(value) or len(self.optimizers) >= MAX_OPTIMIZERS:
+            return False
+        assert isinstance(value, Items)
+        self.optimizers.append((name, value, tensors))
+        return True
+
     def _may_enter(self, value: object, draft: Draft) -> bool:
         """Whether a container is looked into: it is new, or shared among modules, and the bounds allow it."""
         if draft.depth > MAX_DEPTH:
@@ -99,8 +110,7 @@ class Visitor:
         state = _module_state(value)
         if state is not None:
             return self._module(value, state, draft, group, tensors)
-        if isinstance(value, Items) and is_optimizer(value):
-            self.optimizers.append((draft.name if draft.depth else OPTIMIZER, value, tensors))
+        if self.keep_optimizer(draft.name if draft.depth else OPTIMIZER, value, tensors):
             return []
         if isinstance(value, Object):
             draft.class_name = class_of(value)
