@@ -154,7 +154,7 @@ def _totals_lines(parameters: int, trainable: int, non_trainable: int, size: int
         lines.append([("non-trainable ", "dim"), (f"{non_trainable:,}", "number")])
     unknown = parameters - trainable - non_trainable
     if unknown:
-        lines.append([("trainable ?   ", "dim"), (f"{unknown:,}", "number"), (" the file does not say", "dim")])
+        lines.append([("trainable ?   ", "dim"), (f"{unknown:,}", "number"), (" not recorded", "dim")])
     return lines
 
 
@@ -177,7 +177,7 @@ def _together(row: SummaryRow | None, width: int, done: tuple[int, int]) -> list
         return [[("reading …", "dim")]]
     head: Line = [("all weights together", "title")]
     if have < there:
-        head.append((f"  so far {have} of {there} tensors", "warning"))
+        head.append((f"  so far {have} of {there}", "warning"))
     return [head, *number_lines(row, width, merged=True)]
 
 
