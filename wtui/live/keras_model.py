@@ -21,6 +21,7 @@ __all__ = [
     "is_keras_optimizer",
     "keras_branch",
     "keras_title",
+    "named_variables",
     "open_keras",
     "optimizer_branches",
     "sublayers",
@@ -66,6 +67,13 @@ def keras_branch(model: Any, name: str = "") -> Branch:
     return root
 
 
+def named_variables(model: Any) -> dict[str, Any]:
+    """The variables that count among a model's weights by their names in the tree, shared ones once."""
+    walk = _Walk(model)
+    planted = plant("", "", walk.layer(model, 0)).catalogue.tensors
+    return {t.name: v for t, v in zip(planted, walk.variables, strict=True) if t.alias_of is None}
+
+
 def optimizer_branches(optimizer: object, name: str) -> list[Branch]:
     """An optimizer's slots and counters; nothing where there are none."""
     branch = Branch(name, type(optimizer).__name__)
@@ -103,6 +111,8 @@ class _Walk:
         self._trained = {id(v) for v in _each(model, "trainable_variables")}
         self._counted = {id(v) for v in _each(model, "weights")}
         self._above: set[int] = set()
+        self.variables: list[Any] = []
+        """Of all leaves, in their order."""
 
     def layer(self, layer: Any, depth: int) -> Branch:
         """The branch of one layer and of all below it; a layer inside itself is left out."""
@@ -113,6 +123,7 @@ class _Walk:
             if value is not None:
                 label = _label(variable)
                 branch.leaves.append(Leaf(label, value, id(variable) in self._trained))
+                self.variables.append(variable)
         self._above.add(id(layer))
         branch.children = [self.layer(one, depth + 1) for one in inner if id(one) not in self._above]
         self._above.discard(id(layer))

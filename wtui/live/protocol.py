@@ -15,6 +15,7 @@ __all__ = [
     "Bins",
     "Build",
     "Built",
+    "Done",
     "Failed",
     "Forward",
     "InputUsed",
@@ -24,6 +25,7 @@ __all__ = [
     "Shapes",
     "ShapesOf",
     "Task",
+    "Unseen",
 ]
 
 
@@ -87,6 +89,8 @@ class InputUsed(NamedTuple):
     dtype: str
     source: str
     """`random: standard normal`, `digits.npy`, ..."""
+    rms: float
+    """Root of the mean of x^2; NaN for what is no number."""
 
 
 class Bins(NamedTuple):
@@ -144,6 +148,20 @@ class OutputRow(NamedTuple):
     active: bytes
     """float32 by channel: share of values above 0."""
     maps: Maps | None
+
+
+class Unseen(NamedTuple):
+    """A layer whose output cannot be described, and why."""
+
+    layer: str
+    why: str
+
+
+class Done(NamedTuple):
+    """The forward pass is over."""
+
+    seconds: float
+    """Without loading the framework and the model."""
 
 
 class Failed(NamedTuple):
