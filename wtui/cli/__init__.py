@@ -9,6 +9,7 @@ COMMANDS: dict[str, str] = {
     "stats": "every statistic of every tensor and of the whole model",
     "plot": "a histogram of values, or a statistic along the depth of the model",
     "summary": "the architecture as Keras shows it: output shapes, connections, activations",
+    "activations": "what every layer gives for an input: distributions, dead units, signal by depth",
     "check": "what is wrong with a model, or remarkable, the worst first",
     "cache": "statistics that are kept between runs: where, how large; clears them",
     "demo": "open the models that come with wtui",

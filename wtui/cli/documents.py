@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from wtui.api import Model, Statistics
     from wtui.checking import Report
     from wtui.handles import Tensor
+    from wtui.insight.types import Finding
     from wtui.model import LayerNode
     from wtui.stats.row import At, SummaryRow
 
-__all__ = ["csv_table", "findings", "finite", "head", "listing", "statistics"]
+__all__ = ["csv_table", "finding_list", "findings", "finite", "head", "listing", "row_numbers", "statistics"]
 
 SCHEMA = 1
 """Goes up when a key changes its name or meaning."""
@@ -52,17 +53,23 @@ def listing(model: Model, tensors: Sequence[Tensor], selected: Set[int] | None) 
 def statistics(model: Model, tensors: Sequence[Tensor], found: Statistics, selected: Set[int] | None) -> Document:
     """The document of `wtui stats`."""
     totals = _totals(model, selected)
-    totals |= {"count": found.whole.total if found.whole else totals["parameters"]} | _statistics(found.whole)
+    totals |= {"count": found.whole.total if found.whole else totals["parameters"]} | row_numbers(found.whole)
     for what in ("min", "max", "nan"):
         place = getattr(found.whole, f"{what}_at", None)
         totals[f"{what}_tensor"] = place.tensor if place else None
-    rows = [{**_identity(t), **_statistics(found.rows.get(t.index))} for t in tensors]
+    rows = [{**_identity(t), **row_numbers(found.rows.get(t.index))} for t in tensors]
     return {**head(model, found.problems), "totals": totals, "tensors": rows}
 
 
 def findings(model: Model, report: Report) -> Document:
     """The document of `wtui check`."""
-    found = [
+    found = finding_list(report.findings)
+    return {**head(model, report.failures), "read": report.read, "complete": report.complete, "findings": found}
+
+
+def finding_list(findings: Iterable[Finding]) -> list[Document]:
+    """Findings as they stand in every document."""
+    return [
         {
             "severity": f.severity,
             "rule": f.rule,
@@ -72,9 +79,8 @@ def findings(model: Model, report: Report) -> Document:
             "evidence": {k: finite(v) if isinstance(v, float) else v for k, v in f.evidence.items()},
             "advice": f.advice or None,
         }
-        for f in report.findings
+        for f in findings
     ]
-    return {**head(model, report.failures), "read": report.read, "complete": report.complete, "findings": found}
 
 
 def csv_table(documents: Iterable[Document]) -> tuple[list[str], list[list[object]]]:
@@ -107,8 +113,8 @@ def _identity(tensor: Tensor) -> Document:
     }
 
 
-def _statistics(row: SummaryRow | None) -> Document:
-    """All statistics; without a row they are null, and nothing was seen."""
+def row_numbers(row: SummaryRow | None) -> Document:
+    """All statistics of a tensor or of an output; without a row they are null, and nothing was seen."""
     if row is None:
         quantiles = dict.fromkeys(map(str, QUANTILES))
         return {"seen": 0, "exact": False, **dict.fromkeys(_NUMBERS), "quantiles": quantiles}

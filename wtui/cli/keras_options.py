@@ -8,9 +8,9 @@ from wtui.cli.options import Parser, seconds
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-__all__ = ["keras_parser", "parsed"]
+__all__ = ["keras_parser", "parsed", "selector"]
 
 
 def keras_parser(prog: str, description: str, examples: str, limit: float) -> Parser:
@@ -21,6 +21,9 @@ def keras_parser(prog: str, description: str, examples: str, limit: float) -> Pa
         "--weights", metavar="W", help="for keras:NAME: none (untrained, the default), imagenet, or a weight file"
     )
     parser.add_argument("--json", action="store_true", help="one JSON document and nothing else")
+    parser.add_argument(
+        "--select", metavar="GLOB", action="append", help="only layers whose paths match (* ? [...]); may be repeated"
+    )
     parser.add_argument("--ascii", action="store_true", help="nothing but ASCII characters")
     parser.add_argument("--format", metavar="NAME", help="read the file as this format instead of guessing it")
     parser.add_argument("--no-cache", action="store_true", help="neither use nor keep what other runs found")
@@ -42,3 +45,10 @@ def parsed(parser: Parser, arguments: Sequence[str]) -> Namespace:
 
         forbid()
     return options
+
+
+def selector(globs: list[str] | None) -> Callable[[str], bool]:
+    """Whether a layer's path matches any of the patterns; every path does where there are none."""
+    from fnmatch import fnmatchcase
+
+    return lambda path: not globs or any(fnmatchcase(path, glob) for glob in globs)

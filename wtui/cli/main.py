@@ -23,6 +23,7 @@ USAGE = """Look into the weights of neural-network model files, in the terminal.
 
   wtui PATH             browse a model: layer tree, statistics, histograms
   wtui                  choose one of the models in this folder
+  wtui keras:VGG16      browse one of keras.applications, untrained (--weights imagenet)
   wtui COMMAND ...      print data, for pipes and scripts
 
 commands:
@@ -38,6 +39,7 @@ examples:
 
 options:
   --format NAME         read the file as this format instead of guessing it
+  --weights W           for keras:NAME: none, imagenet, or a weight file
   --no-cache            neither use nor keep statistics of other runs
   --version             the version of wtui
   -h, --help            this text; `wtui COMMAND -h` is the help of a command
@@ -75,7 +77,7 @@ def _help(words: Sequence[str], screen: Screen) -> int:
         return run([words[0], "-h"], screen)
     if words:
         raise UsageError(f"there is no command {words[0]!r}", hint=f"commands: {', '.join(COMMANDS)}")
-    listed = "\n".join(f"  {name:<8}{what}" for name, what in COMMANDS.items())
+    listed = "\n".join(f"  {name:<13}{what}" for name, what in COMMANDS.items())
     output.write_text(USAGE.format(commands=listed))
     return Exit.DONE
 
@@ -85,6 +87,7 @@ def _browse(arguments: Sequence[str], screen: Screen) -> int:
     parser.add_argument("paths", metavar="PATH", nargs="*")
     parser.add_argument("--format", metavar="NAME")
     parser.add_argument("--no-cache", action="store_true")
+    parser.add_argument("--weights", metavar="W")
     options = parser.parse_args(arguments)
     if options.no_cache:
         from wtui.cache import forbid
@@ -94,4 +97,8 @@ def _browse(arguments: Sequence[str], screen: Screen) -> int:
         raise UsageError("models cannot be compared yet", hint="wtui PATH browses one")
     if len(options.paths) > 2:
         raise UsageError(f"{len(options.paths)} paths are too many", hint="wtui PATH browses one")
-    return browse(options.paths[0], options.format, screen) if options.paths else here(screen)
+    if not options.paths:
+        return here(screen)
+    from wtui.live.applications import with_weights
+
+    return browse(with_weights(options.paths[0], options.weights), options.format, screen)

@@ -15,7 +15,7 @@ from wtui.errors import WtuiError
 from wtui.render import numbers
 from wtui.render.spans import escape
 
-__all__ = ["Exit", "Progress", "guarded", "say"]
+__all__ = ["Exit", "Narration", "Progress", "guarded", "say"]
 
 REDRAW_EVERY = 0.1
 """Seconds between two words on progress."""
@@ -91,6 +91,25 @@ class Progress:
         left = f"  {numbers.duration((total - done) / speed)} left" if speed else ""
         text = f"{int(100 * done / total)} %  {numbers.size(int(speed))}/s{left}"
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+class Narration:
+    """What is going on, in one line, shown in a terminal only and wiped when it is closed."""
+
+    def __init__(self) -> None:
+        self._shows = sys.stderr.isatty()
+
+    def __enter__(self) -> Narration:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shows:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def __call__(self, text: str) -> None:
+        """Say something else."""
+        if self._shows:
+            print(f"\r\x1b[K{escape(text)} …", end="", file=sys.stderr, flush=True)
 
 
 def _failed(message: str) -> int:

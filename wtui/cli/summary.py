@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wtui.cli import output
-from wtui.cli.keras_options import keras_parser, parsed
+from wtui.cli.keras_options import keras_parser, parsed, selector
 from wtui.cli.options import open_model, something_lost
 from wtui.cli.status import Exit
 
@@ -38,6 +38,9 @@ def run(arguments: Sequence[str]) -> int:
     options = parsed(parser, arguments)
     with open_model(options) as model:
         found = _surveyed(model, options.no_shapes, options.time_limit)
+        wanted = selector(options.select)
+        layers = tuple(facts for facts in found.architecture.layers if wanted(facts.path))
+        found = found._replace(architecture=found.architecture._replace(layers=layers))
         if options.json:
             output.write_json(_document(model, found))
         else:

@@ -52,7 +52,11 @@ class ScanClient:
         self._on_answer: Answer | None = None
         self._closing = False
         if start:
-            Thread(target=self._run, args=(Open(path, format),), name="wtui-scan", daemon=True).start()
+            self.begin(path, format)
+
+    def begin(self, path: str, format: str | None = None) -> None:
+        """Start the process, if that was not done yet; returns at once."""
+        Thread(target=self._run, args=(Open(path, format),), name="wtui-scan", daemon=True).start()
 
     def listen(self, on_answer: Answer) -> None:
         """Hand over every answer from now on, those that came until now first."""

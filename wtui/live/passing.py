@@ -74,7 +74,7 @@ class ForwardPass:
         self._killed = False
 
     def __iter__(self) -> Iterator[Any]:
-        """Said, InputUsed, OutputRow, Unseen and at last Done; FrameworkError if it fails. After `kill` it just ends."""
+        """Said, InputUsed, OutputRow, Unseen and at last Done; FrameworkError if it fails. `kill` ends it."""
         with self._lock:
             if self._killed:
                 return

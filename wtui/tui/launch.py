@@ -21,9 +21,7 @@ WAIT = 0.3
 def browse_path(path: str | os.PathLike[str], format: str | None = None) -> int:
     """Browse one model until the user leaves; the exit code. WtuiError if it cannot be, or without a terminal."""
     gc.disable()  # until the first frame: importing and building makes much, and nothing of it is garbage
-    from wtui.tui.jobs import Opening
-
-    opening = Opening(os.fspath(path), format, scan=has_terminal())
+    opening = _opening(os.fspath(path), format)
     try:
         if not has_terminal():
             opening.wait()
@@ -33,6 +31,17 @@ def browse_path(path: str | os.PathLike[str], format: str | None = None) -> int:
     finally:
         opening.close()
         gc.enable()
+
+
+def _opening(path: str, format: str | None) -> Opening:
+    """The model being opened; where Keras has to build it first, only if there is somebody to see it."""
+    if path.startswith("keras:") and has_terminal():
+        from wtui.tui.built import OpeningApplication
+
+        return OpeningApplication(path)
+    from wtui.tui.jobs import Opening
+
+    return Opening(path, format, scan=has_terminal())
 
 
 def browse_object(model: object) -> None:
