@@ -39,7 +39,7 @@ class Terminal:
 
     @staticmethod
     def _exec(command: Sequence[str], env: dict[str, str]) -> None:
-        base = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+        base = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", "WTUI_CACHE": "0"}
         try:
             os.execvpe(command[0], list(command), {**os.environ, **base, **env})
         finally:
@@ -92,7 +92,7 @@ class Terminal:
             os.write(self._fd, b"\x1b[?2026;2$y")
 
     def wait(self, seen: str | Callable[[str], bool], timeout: float = 20.0) -> float:
-        """Read until the text is on the screen, or a predicate on it holds; seconds since the start. Or AssertionError."""
+        """Read until the text is on the screen, or a predicate holds; seconds since the start, or AssertionError."""
         shown = seen if callable(seen) else (lambda text: seen in text)
         end = time.perf_counter() + timeout
         while not shown(self.text):

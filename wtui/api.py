@@ -268,6 +268,7 @@ class Model:
                 rows[tensor] = row
             else:
                 problems[tensor] = problem
+        rows, problems = dict(sorted(rows.items())), dict(sorted(problems.items()))  # not as threads finished them
         if not together:
             return Statistics(rows, problems, None)
         try:

@@ -48,11 +48,11 @@ class Judge:
         self._channels: dict[int, ChannelRow] = {}
         self._untouched: dict[int, Untouched] = {}
 
-    def keep(self, tensor: int, summary: Summary) -> Verdict | None:
-        """Take in a summary, and judge it while its counts are at hand."""
+    def keep(self, tensor: int, summary: Summary, row: SummaryRow | None = None) -> Verdict | None:
+        """Take in a summary, and judge it while its counts are at hand; `row` is its row, if that was made already."""
         from wtui.insight.verdicts import verdict
 
-        self.rows[tensor] = summary.row()
+        self.rows[tensor] = row or summary.row()
         subject = self._checkup.chart.subjects.get(tensor)
         if subject is None:
             return None

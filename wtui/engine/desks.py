@@ -122,6 +122,10 @@ class LookDesk:
         if remembered is not None:
             self._answers.append(remembered)
             return
+        tensors = self._known.folds.tensors(self._layer)
+        if len(tensors) == 1 and tensors[0] in self._known.rows:
+            self._answers.append(LayerSummary(-1 - self._layer, self._known.rows[tensors[0]], 1, 1))
+            return
         together = self._known.folds.together(self._layer)
         if together.lacking:
             self._known.scanner.again(together.lacking)

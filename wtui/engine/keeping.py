@@ -56,6 +56,8 @@ class KeepDesk:
         """Put a layer together, unless counts of its tensors were let go already."""
         folds, store = self._known.folds, self._known.store
         tensors = folds.tensors(position)
+        if len(tensors) == 1 and position:
+            return  # its numbers are those of the tensor
         together = folds.together(0) if position == 0 else TensorFold(tensors, store).together()
         if together.done == len(tensors) and not together.lacking:
             row = together.summary.row()
