@@ -6,15 +6,30 @@ format, opens no file and imports only the standard library, since the first fra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from math import prod
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from wtui.errors import UsageError
+from wtui.tensors import (
+    BLOCK_DTYPES,
+    DTYPE_BITS,
+    NO_NUMBERS,
+    RAW,
+    Extent,
+    FileRef,
+    Member,
+    Part,
+    TensorEntry,
+    stored_bytes,
+)
+from wtui.validation import checked
 
 __all__ = [
     "BLOCK_DTYPES",
     "DTYPE_BITS",
+    "NOTHING",
+    "NO_NUMBERS",
+    "RAW",
     "Catalogue",
     "Extent",
     "FileRef",
@@ -24,133 +39,10 @@ __all__ = [
     "Part",
     "TensorEntry",
     "Totals",
+    "layer_sums",
     "nodes_holding",
     "stored_bytes",
 ]
-
-DTYPE_BITS: Mapping[str, int] = {
-    "float64": 64, "float32": 32, "float16": 16, "bfloat16": 16,
-    "int64": 64, "int32": 32, "int16": 16, "int8": 8,
-    "uint64": 64, "uint32": 32, "uint16": 16, "uint8": 8, "bool": 8,
-    "float8_e4m3fn": 8, "float8_e5m2": 8, "float8_e4m3fnuz": 8, "float8_e5m2fnuz": 8,
-    "float8_e4m3b11fnuz": 8, "float8_e8m0fnu": 8, "float8_e3m4": 8, "float8_e4m3": 8,
-    "float6_e2m3fn": 6, "float6_e3m2fn": 6, "float4_e2m1fn": 4,
-    "int4": 4, "uint4": 4, "int2": 2, "uint2": 2, "complex64": 64, "complex128": 128,
-}  # fmt: skip
-"""Bits of one value of each dtype that wtui can describe; the names are those of numpy and ml_dtypes."""
-
-BLOCK_DTYPES: Mapping[str, tuple[int, int]] = {
-    "Q1_0": (128, 18), "Q4_0": (32, 18), "Q4_1": (32, 20), "Q5_0": (32, 22), "Q5_1": (32, 24), "Q8_0": (32, 34),
-    "Q8_1": (32, 36), "Q2_K": (256, 84), "Q3_K": (256, 110), "Q4_K": (256, 144), "Q5_K": (256, 176),
-    "Q6_K": (256, 210), "Q8_K": (256, 292), "IQ1_S": (256, 50), "IQ1_M": (256, 56), "IQ2_XXS": (256, 66),
-    "IQ2_XS": (256, 74), "IQ2_S": (256, 82), "IQ3_XXS": (256, 98), "IQ3_S": (256, 110), "IQ4_NL": (32, 18),
-    "IQ4_XS": (256, 136), "TQ1_0": (256, 54), "TQ2_0": (256, 66), "MXFP4": (32, 17), "NVFP4": (64, 36),
-}  # fmt: skip
-"""Types whose values share scales in blocks: (values, bytes) of a block; the names are those of the GGML library."""
-
-NO_NUMBERS = frozenset({"string", "resource", "variant"})
-"""Dtypes that have no numbers: what is listed of them is all there is to show, and nothing is lost."""
-
-RAW = "raw"
-"""The encoding of values that lie in the file as they are in memory, one after the other."""
-
-
-class Member(NamedTuple):
-    """A deflated member of a zip file, which has to be inflated before anything inside it can be addressed."""
-
-    name: str
-    offset: int
-    """Where its compressed bytes start in the file."""
-    compressed: int
-    """How many compressed bytes there are."""
-
-
-class FileRef(NamedTuple):
-    """One file that holds weights, with what identifies its content, so that a changed file is noticed."""
-
-    path: str
-    size: int
-    """Bytes that extents may address: of the file, or of the inflated member."""
-    mtime_ns: int = 0
-    inode: int = 0
-    member: Member | None = None
-    array: str = ""
-    """What `wtui.storage.arrays` has to know to read an array through a library; the path is then that of a file
-    which changes with it."""
-
-
-class Extent(NamedTuple):
-    """The bytes `offset : offset + length` of `Catalogue.files[file]`."""
-
-    file: int
-    offset: int
-    length: int
-
-
-class Part(NamedTuple):
-    """One stored piece of a tensor: values in C order, whole or a box of the tensor."""
-
-    extent: Extent
-    origin: tuple[int, ...] = ()
-    """Index of the piece's first value in the tensor; `()` when the piece is the whole tensor."""
-    shape: tuple[int, ...] | None = None
-    """Shape of the stored piece, which may stick out over the tensor's edge (HDF5 chunks); None: the whole tensor."""
-    skipped_filters: int = 0
-    """Bit i set: filter i of the tensor's encoding was not applied to this piece (HDF5's filter mask)."""
-
-
-class TensorEntry(NamedTuple):
-    """One tensor: what it is called, what it is, and where its bytes lie."""
-
-    name: str
-    """Unique in the catalogue, as the format's users would write it (`block1_conv1/kernel`)."""
-    layer: str
-    """Path of the layer that owns it (`block1_conv1`), `""` for the model itself."""
-    role: str
-    """kernel, bias, gamma, moving_mean, embedding, ...; the last part of the name where nothing better is known."""
-    shape: tuple[int, ...]
-    dtype: str
-    """Of the values, a key of DTYPE_BITS, or another name for what wtui lists but cannot decode."""
-    parts: tuple[Part, ...] | None
-    """Where the values lie; None: ask `Catalogue.locate`, the table of pieces is only read when needed."""
-    encoding: str = RAW
-    """How the bytes hold the values: `raw`, or the name of a codec."""
-    encoding_args: tuple[tuple[str, Any], ...] = ()
-    """What the codec has to know, as (name, value) pairs of plain data."""
-    byteorder: str = "<"
-    strides: tuple[int, ...] | None = None
-    """In values, not bytes; None: C order."""
-    trainable: bool | None = None
-    """None: the file does not say."""
-    alias_of: str | None = None
-    """Name of the tensor that owns the same bytes; an alias adds nothing to totals."""
-    group: str = "model"
-    """`model`, `optimizer` (slots, iteration counters) or `state`; only `model` counts in totals."""
-    inferred: str = ""
-    """Why the role is a guess (`by rank`, ...); empty when the file or the layer's class says so."""
-    problem: str = ""
-    """Why the values cannot be read; empty when they can."""
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the values in the tensor's own dtype, rounded up for dtypes below a byte."""
-        return stored_bytes(self.dtype, self.shape) or 0
-
-    @property
-    def label(self) -> str:
-        """The name below its layer (`kernel`); the whole name where it does not begin with its layer's path."""
-        below = self.name.removeprefix(self.layer) if self.layer else ""
-        return (below.lstrip("/.") or self.name) if below.startswith(("/", ".")) else self.name
-
-    @property
-    def counted(self) -> bool:
-        """Whether the tensor's parameters belong to the model's totals."""
-        return self.group == "model" and self.alias_of is None
 
 
 class Totals(NamedTuple):
@@ -170,6 +62,18 @@ class Totals(NamedTuple):
 
 NO_CONFIG: Mapping[str, Any] = {}
 """The configuration of layers of which the file records none: one for all, never written to."""
+
+
+class _Nothing(list[Any]):
+    """What every layer without children has once its tree is done: one empty list for all, to which nobody may add."""
+
+    def append(self, item: Any) -> None:
+        raise TypeError("the tree of a catalogue is not changed once it is built")
+
+    insert = extend = __iadd__ = append  # type: ignore[assignment]
+
+
+NOTHING: list[Any] = _Nothing()
 
 
 class LayerNode:
@@ -200,7 +104,16 @@ class LayerNode:
         while stack:
             node = stack.pop()
             yield node
-            stack.extend(reversed(node.children))
+            if node.children:
+                stack.extend(reversed(node.children))
+
+    def seal(self) -> None:
+        """Let go of the empty lists below: of 200,000 layers most have no layers inside, and many no tensors."""
+        for node in self.walk():
+            if not node.children:
+                node.children = NOTHING
+            if not node.tensors:
+                node.tensors = NOTHING
 
     def all_tensors(self) -> Iterator[int]:
         """Indices of all tensors of this node and below it, in depth order."""
@@ -224,17 +137,6 @@ class Notice(NamedTuple):
     message: str
     lost: bool = False
     """Whether something that should be there is missing or cannot be read."""
-
-
-def stored_bytes(dtype: str, shape: Sequence[int]) -> int | None:
-    """Bytes of `shape` values of `dtype`, without gaps, or None for a dtype that wtui does not know."""
-    bits = DTYPE_BITS.get(dtype)
-    if bits is not None:
-        return (prod(shape) * bits + 7) // 8
-    if dtype in BLOCK_DTYPES:
-        values, size = BLOCK_DTYPES[dtype]
-        return -(-prod(shape) // values) * size
-    return None
 
 
 class Catalogue:
@@ -262,16 +164,18 @@ class Catalogue:
         self.metadata: Mapping[str, Any] = metadata or {}
         self._locate = locate
         self._totals: dict[int, Totals] = {}
-        checked = [_checked(t, self.files) for t in tensors]
-        self.tensors: tuple[TensorEntry, ...] = tuple(checked)
-        self._by_name = {t.name: i for i, t in enumerate(checked)}
+        root.seal()
+        self.tensors: tuple[TensorEntry, ...] = tuple(checked(tensors, self.files))
+        self._by_name: dict[str, int] | None = None
         self.warnings: tuple[Notice, ...] = (
             *warnings,
-            *(Notice(t.name, t.problem, lost=t.dtype not in NO_NUMBERS) for t in checked if t.problem),
+            *(Notice(t.name, t.problem, lost=t.dtype not in NO_NUMBERS) for t in self.tensors if t.problem),
         )
 
     def index(self, name: str) -> int:
         """Position of the tensor called `name`; UsageError with the nearest names when there is none."""
+        if self._by_name is None:
+            self._by_name = {t.name: i for i, t in enumerate(self.tensors)}
         found = self._by_name.get(name)
         if found is None:
             from difflib import get_close_matches
@@ -315,64 +219,22 @@ def _sum(tensors: Iterable[TensorEntry]) -> Totals:
     return Totals(count, parameters, trainable, non_trainable, size)
 
 
-def _checked(t: TensorEntry, files: Sequence[FileRef]) -> TensorEntry:
-    """The entry itself, or the same without parts and with the reason why its bytes cannot be what it says."""
-    if _is_plain(t, files):
-        return t
-    problem = t.problem or _shape_problem(t) or _extent_problem(t, files)
-    return t if not problem else t._replace(problem=problem, parts=())
-
-
-def _is_plain(t: TensorEntry, files: Sequence[FileRef]) -> bool:
-    """Whether it is raw, in one piece inside its file, and of just the right size: as nearly all are."""
-    if t.encoding != RAW or t.problem or t.strides is not None or t.parts is None or len(t.parts) != 1:
-        return False
-    file, offset, length = t.parts[0].extent
-    bits = DTYPE_BITS.get(t.dtype)
-    if bits is None or not 0 <= file < len(files) or offset < 0 or min(t.shape, default=0) < 0:
-        return False
-    return 8 * length == prod(t.shape) * bits and length > 0 and offset + length <= files[file].size
-
-
-def _shape_problem(t: TensorEntry) -> str:
-    if any(n < 0 for n in t.shape):
-        return f"shape {list(t.shape)} has a negative axis"
-    if t.size >= 1 << 60:
-        return f"shape {list(t.shape)} has more values than any file can hold"
-    if t.encoding == RAW and t.dtype not in DTYPE_BITS:
-        return f"values of type {t.dtype} cannot be decoded"
-    return ""
-
-
-def _extent_problem(t: TensorEntry, files: Sequence[FileRef]) -> str:
-    """Why the extents are impossible, or `""`. All arithmetic is on Python integers: nothing can overflow."""
-    if t.parts is None:
-        return ""
-    stored = 0
-    for part in t.parts:
-        file, offset, length = part.extent
-        if not 0 <= file < len(files) or offset < 0 or length < 0:
-            return "its place in the file is impossible"
-        if offset + length > files[file].size:
-            missing = offset + length - files[file].size
-            return f"{missing:,} of its {length:,} bytes lie behind the end of {files[file].path}"
-        stored += length
-    if t.encoding == RAW and t.strides is None and t.parts:
-        expected = stored_bytes(t.dtype, t.shape)
-        if expected is not None and stored != expected:
-            return f"the file holds {stored:,} bytes, but {t.dtype} {list(t.shape)} needs {expected:,}"
-    if t.encoding == RAW and not t.parts and t.size:
-        return "the file holds no bytes for it"
-    if t.strides is not None and t.size:
-        return _stride_problem(t, t.strides, stored)
-    return ""
-
-
-def _stride_problem(t: TensorEntry, strides: tuple[int, ...], stored: int) -> str:
-    """Why a view with these strides (in values) would leave its `stored` bytes, or `""`."""
-    if len(strides) != len(t.shape) or any(s < 0 for s in strides):
-        return f"strides {list(strides)} do not fit shape {list(t.shape)}"
-    last = sum((n - 1) * s for n, s in zip(t.shape, strides, strict=True))
-    if (last + 1) * DTYPE_BITS.get(t.dtype, 8) > stored * 8:
-        return f"strides {list(strides)} lead out of the {stored:,} bytes that the file holds for it"
-    return ""
+def layer_sums(catalogue: Catalogue) -> dict[int, tuple[int, int]]:
+    """Parameters and bytes of the tensors that count, at and below every layer, by `id` of the layer: in one pass."""
+    sizes: dict[tuple[tuple[int, ...], str], tuple[int, int]] = {}
+    sums: dict[int, tuple[int, int]] = {}
+    for node in reversed(list(catalogue.root.walk())):
+        parameters = size = 0
+        for i in node.tensors:
+            t = catalogue.tensors[i]
+            if t.counted:
+                key = (t.shape, t.dtype)
+                n, nbytes = sizes.get(key) or sizes.setdefault(key, (t.size, t.nbytes))
+                parameters += n
+                size += nbytes
+        for child in node.children:
+            n, nbytes = sums[id(child)]
+            parameters += n
+            size += nbytes
+        sums[id(node)] = (parameters, size)
+    return sums

@@ -96,7 +96,8 @@ def test_an_interrupt_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
     path.write_bytes(len(header).to_bytes(8, "little") + header)
     os.truncate(path, 8 + len(header) + count)
     script = (
-        "import os, signal, sys\nfrom wtui.__main__ import main\nfrom wtui.engine.summaries import Summaries\nscan = Summaries.scan\n"
+        "import os, signal, sys\nfrom wtui.__main__ import main\n"
+        "from wtui.engine.summaries import Summaries\nscan = Summaries.scan\n"
         "def interrupted(self, tensors, on_progress):\n"
         "    return scan(self, tensors, lambda done, total: os.kill(os.getpid(), signal.SIGINT))\n"
         "Summaries.scan = interrupted\nsys.exit(main(sys.argv[1:]))"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 from wtui.cli import output
@@ -29,14 +30,15 @@ EXAMPLES = """  wtui ls vgg16.keras
 def run(arguments: Sequence[str]) -> int:
     """List; the exit code."""
     options = data_parser("wtui ls", DESCRIPTION, EXAMPLES, csv=True).parse_args(arguments)
+    gc.disable()  # a listing is made once and written: to look for garbage in it would take half of the time
     with open_model(options) as model:
         chosen = selected_tensors(model, options.select)
         selected = None if chosen is None else {t.index for t in chosen}
-        tensors = [*model.tensors, *model.other_tensors] if chosen is None else chosen
         if options.json or options.csv:
+            tensors = [*model.tensors, *model.other_tensors] if chosen is None else chosen
             _write_data(model, tensors, selected, options.json)
         else:
-            from wtui.render.report import listing_lines
+            from wtui.render.listing import listing_lines
 
             size = output.terminal_size()
             output.write_lines(listing_lines(model.catalogue, size and size[0], selected), options.ascii)

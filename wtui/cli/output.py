@@ -31,6 +31,9 @@ __all__ = [
 PLOT_COLUMNS = 80, 160
 """Columns of a plot in a pipe, and the most that a terminal's plot takes unasked."""
 
+TOGETHER = 1000
+"""Lines that are written at once: a model may have 400,000."""
+
 _SGR = {
     "bold": "1", "dim": "2", "title": "1", "error": "31", "warning": "33", "good": "32", "info": "34", "mark": "1;35",
     "accent": "33", "overlay": "33", "positive": "33", "negative": "34",
@@ -69,10 +72,16 @@ def write_lines(lines: Iterable[Line], ascii: bool = False) -> None:
     """Write styled lines: with colour in a terminal (unless NO_COLOR is set), in ASCII where asked for or needed."""
     colour = is_terminal() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     ascii = ascii or not _is_unicode()
+    texts: list[str] = []
     for line in lines:
         if ascii:
             line = [(_in_ascii(text), style) for text, style in line]
-        write_text((_coloured(line) if colour else plain(line)) + "\n")
+        texts.append(_coloured(line) if colour else plain(line))
+        if len(texts) == TOGETHER:
+            write_text("\n".join(texts) + "\n")
+            texts.clear()
+    if texts:
+        write_text("\n".join(texts) + "\n")
 
 
 def write_plot(lines: Iterable[Line], ascii: bool = False) -> None:

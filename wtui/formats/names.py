@@ -7,15 +7,17 @@ where the file's own order says nothing. Knows no format and reads nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from wtui.model import LayerNode, TensorEntry
+from wtui.model import NOTHING, LayerNode, TensorEntry
 
 __all__ = ["natural_key", "tree_from_names"]
 
 MAX_DEPTH = 64
 """Layers inside layers; what is deeper in a name belongs to the tensor's label. A name of 30,000 dots would otherwise
 make as many layers, with paths of half a gigabyte together."""
+
+_Key = tuple[int, tuple[tuple[int, int, str], ...]]
 
 _DIGITS = re.compile(r"(\d+)")
 
@@ -40,50 +42,84 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
 def tree_from_names(
     tensors: Sequence[TensorEntry], separator: str, root: LayerNode, *, keep_order: bool = False
 ) -> list[TensorEntry]:
-    """Hang the tensors below `root` by the parts of their names; the entries come back in depth order, `layer` filled in.
+    """Hang the tensors below `root` by the parts of their names; they come back in depth order, `layer` filled in.
 
     With `keep_order` the given order is the model's own; otherwise it is inferred from the names.
     """
     nodes: dict[str, LayerNode] = {"": root}
-    held: dict[int, list[TensorEntry]] = {}
-    for tensor in tensors:
+    words: dict[str, str] = {}
+    for number, tensor in enumerate(tensors):
         layer = tensor.name.rpartition(separator)[0]
-        if layer.count(separator) >= MAX_DEPTH:
-            layer = separator.join(layer.split(separator)[:MAX_DEPTH])
-        node = nodes.get(layer) or _make(nodes, layer, separator)
-        held.setdefault(id(node), []).append(tensor)
+        node = nodes.get(layer)
+        if node is None:
+            if layer.count(separator) >= MAX_DEPTH:
+                layer = separator.join(layer.split(separator)[:MAX_DEPTH])
+            path = tensor.layer if tensor.layer == layer else layer
+            node = nodes.get(path) or _make(nodes, path, separator, words)
+        if node.tensors:
+            node.tensors.append(number)
+        else:
+            node.tensors = [number]
     if not keep_order:
-        for node in nodes.values():
-            if len(node.children) > 1:
-                node.children.sort(key=_layer_key)
-    ordered: list[TensorEntry] = []
-    for node in root.walk():
-        own = held.get(id(node), [])
-        if not keep_order and len(own) > 1:
-            own.sort(key=lambda t: (_PARAMETER_RANK.get(t.name.rpartition(separator)[2], 1), natural_key(t.name)))
-        for tensor in own:
-            node.tensors.append(len(ordered))
-            ordered.append(tensor if tensor.layer == node.path else tensor._replace(layer=node.path))
-    return ordered
+        _sort_layers(nodes.values())
+    return _ordered(tensors, separator, root, keep_order)
 
 
-def _make(nodes: dict[str, LayerNode], path: str, separator: str) -> LayerNode:
-    """The node of `path`, with those above it that do not exist yet."""
+def _make(nodes: dict[str, LayerNode], path: str, separator: str, words: dict[str, str]) -> LayerNode:
+    """The node of `path`, with those above it that do not exist yet; equal names are one string, from `words`."""
     missing = []
-    above = path
-    while above not in nodes:
-        missing.append(above)
-        above = above.rpartition(separator)[0]
-    node = nodes[above]
-    for name in reversed(missing):
-        child = LayerNode(name.rpartition(separator)[2], name)
-        node.children.append(child)
-        nodes[name] = node = child
+    above, node = path, nodes.get(path)
+    while node is None:
+        path = above
+        above, _, name = path.rpartition(separator)
+        missing.append((name, path))
+        node = nodes.get(above)
+    for name, path in reversed(missing):
+        child = LayerNode(words.setdefault(name, name), path)
+        child.children = child.tensors = NOTHING
+        if node.children:
+            node.children.append(child)
+        else:
+            node.children = [child]
+        nodes[path] = node = child
     return node
 
 
-def _layer_key(node: LayerNode) -> tuple[int, tuple[tuple[int, int, str], ...]]:
-    name = node.name.lower()
+def _sort_layers(nodes: Iterable[LayerNode]) -> None:
+    """Sort the layers inside each layer; what a name's place is, is found out once."""
+    keys: dict[str, _Key] = {}
+
+    def key(node: LayerNode) -> _Key:
+        return keys.get(node.name) or keys.setdefault(node.name, _layer_key(node.name.lower()))
+
+    for node in nodes:
+        if len(node.children) > 1:
+            node.children.sort(key=key)
+
+
+def _ordered(tensors: Sequence[TensorEntry], separator: str, root: LayerNode, keep_order: bool) -> list[TensorEntry]:
+    """The tensors in depth order; layers, which held their old numbers, hold the new ones."""
+    ordered: list[TensorEntry] = []
+    for node in root.walk():
+        own, path = node.tensors, node.path
+        if not own:
+            continue
+        if not keep_order and len(own) > 1:
+            own.sort(key=lambda i: _tensor_key(tensors[i].name, separator))
+        first = len(ordered)
+        for number in own:
+            tensor = tensors[number]
+            ordered.append(tensor if tensor.layer == path else tensor._replace(layer=path))
+        node.tensors = list(range(first, len(ordered)))
+    return ordered
+
+
+def _tensor_key(name: str, separator: str) -> tuple[int, tuple[tuple[int, int, str], ...]]:
+    return _PARAMETER_RANK.get(name.rpartition(separator)[2], 1), natural_key(name)
+
+
+def _layer_key(name: str) -> _Key:
+    """Where a layer of this lower-case name stands among its brothers."""
     if name.isdecimal() or name in ("layers", "blocks", "h", "model", "transformer"):
         return 50, natural_key(name)
     rank = _IN_BLOCK_RANK.get(name)

@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wtui.errors import FormatError, StorageError
 from wtui.formats.names import tree_from_names
-from wtui.formats.probe import Probe
-from wtui.formats.safetensors import read_header, tensor_entries
+from wtui.formats.safe.header import entries, read_header
 from wtui.model import Catalogue, FileRef, LayerNode, Notice, TensorEntry
 from wtui.storage import file_ref
+
+if TYPE_CHECKING:
+    from wtui.formats.probe import Probe
 
 __all__ = ["catalogue", "sniff"]
 
@@ -88,17 +90,16 @@ def _read_shards(probe: Probe, shards: list[str]) -> tuple[list[TensorEntry], li
             if path is None:
                 raise StorageError("is missing, or lies outside the folder", shard)
             source = probe.open(path)
-            header, start = read_header(source)
+            header = read_header(source)
         except (StorageError, FormatError) as error:
             warnings.append(Notice("", f"shard {shard} {error.what}", lost=True))
             continue
-        header.pop("__metadata__", None)
-        entries, notices = tensor_entries(header, len(files), start)
+        found, notices = entries(header, len(files))
         files.append(file_ref(source))
         warnings += notices
-        warnings += [Notice(t.name, f"stands in {shard} again") for t in entries if t.name in seen]
-        tensors += [t for t in entries if t.name not in seen]
-        seen.update(t.name for t in entries)
+        warnings += [Notice(t.name, f"stands in {shard} again") for t in found if t.name in seen]
+        tensors += [t for t in found if t.name not in seen]
+        seen.update(t.name for t in found)
     if not files:
         raise FormatError(warnings[0].message if warnings else "names no shards", probe.path)
     return tensors, files, warnings

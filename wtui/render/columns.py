@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from wtui.render.spans import ELLIPSIS, Line, StyleName, clip, text_width
 
-__all__ = ["Column", "Row", "aligned", "cut_beginning"]
+__all__ = ["Column", "NamedRow", "Row", "aligned", "aligned_names", "cut_beginning"]
 
 GAP = 2
 """Columns of blanks between two columns of a table."""
@@ -42,17 +42,30 @@ class Row(NamedTuple):
     style: StyleName = ""
 
 
+NamedRow = tuple[str, tuple[str, ...], StyleName]
+"""A row as its first cell, the others, and its style."""
+
+
 def aligned(columns: Sequence[Column], rows: Sequence[Row], width: int | None = None) -> list[Line]:
     """The titles and the rows as lines; None for a width that leaves nothing out."""
-    widths = [max([text_width(c.title), *(text_width(r.cells[i]) for r in rows)]) for i, c in enumerate(columns)]
+    return aligned_names(columns, [(row.cells[0], tuple(row.cells[1:]), row.style) for row in rows], width)
+
+
+def aligned_names(columns: Sequence[Column], rows: Sequence[NamedRow], width: int | None = None) -> list[Line]:
+    """As `aligned`, for tables of very many rows that repeat themselves: equal cells behind names are laid out once."""
+    titles: NamedRow = (columns[0].title, tuple(c.title for c in columns[1:]), "dim")
+    rests = {titles[1], *(rest for _, rest, _ in rows)}
+    longest = max(text_width(titles[0]), max((text_width(first) for first, _, _ in rows), default=0))
+    widths = [longest, *(max(map(text_width, cells)) for cells in zip(*rests, strict=True))]
     shown: Sequence[int] = range(len(columns))
     if width is not None:
         shown, widths = _fitted(columns, widths, width)
-        rows = [Row([cut_beginning(row.cells[0], widths[0]), *row.cells[1:]], row.style) for row in rows]
+        rows = [(cut_beginning(first, widths[0]), rest, style) for first, rest, style in rows]
     else:
         widths[0] = min(widths[0], NAME_MAX)
-    titles = Row([c.title for c in columns], "dim")
-    return [_line(columns, row, shown, widths) for row in (titles, *rows)]
+    behind = {rest: _behind(columns, rest, shown, widths) for rest in rests}
+    room, right = widths[0], columns[0].right
+    return [[((_padded(first, room, right) + behind[rest]).rstrip(), style)] for first, rest, style in (titles, *rows)]
 
 
 def _fitted(columns: Sequence[Column], wanted: Sequence[int], width: int) -> tuple[Sequence[int], list[int]]:
@@ -71,13 +84,15 @@ def _fitted(columns: Sequence[Column], wanted: Sequence[int], width: int) -> tup
     return shown, widths
 
 
-def _line(columns: Sequence[Column], row: Row, shown: Sequence[int], widths: Sequence[int]) -> Line:
-    text = ""
-    for i in shown:
-        cell = clip(row.cells[i], widths[i]) if i else row.cells[i]
-        blanks = " " * (widths[i] - text_width(cell))
-        text += (" " * GAP if i else "") + (blanks + cell if columns[i].right else cell + blanks)
-    return [(text.rstrip(), row.style)]
+def _behind(columns: Sequence[Column], rest: Sequence[str], shown: Sequence[int], widths: Sequence[int]) -> str:
+    """What stands behind the first column: the cells that are shown, each with the gap before it."""
+    cells = (_padded(clip(rest[i - 1], widths[i]), widths[i], columns[i].right) for i in shown if i)
+    return "".join(" " * GAP + cell for cell in cells)
+
+
+def _padded(text: str, width: int, right: bool) -> str:
+    blanks = width - (len(text) if text.isascii() else text_width(text))
+    return text if blanks <= 0 else " " * blanks + text if right else text + " " * blanks
 
 
 def cut_beginning(text: str, width: int) -> str:

@@ -1,4 +1,4 @@
-"""Texts for the command line and for logs: the listing of a model, its statistics, its totals and notices. Pure.
+"""Texts for the command line and for logs: a model's statistics, its totals and notices. Pure.
 
 Every text is a list of styled lines for a given width; without a width nothing is left out. Text from the file is
 escaped.
@@ -6,20 +6,22 @@ escaped.
 
 from __future__ import annotations
 
+from collections import Counter
+from math import prod
 from typing import TYPE_CHECKING
 
-from wtui.model import Totals, nodes_holding
+from wtui.model import Totals, stored_bytes
 from wtui.render import numbers
 from wtui.render.columns import Column, Row, aligned
 from wtui.render.spans import Line, escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Set
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from wtui.model import Catalogue, LayerNode, TensorEntry
+    from wtui.model import Catalogue, TensorEntry
     from wtui.stats.row import SummaryRow
 
-__all__ = ["listing_lines", "notice_lines", "statistics_lines", "totals_lines", "totals_of"]
+__all__ = ["head_line", "notice_lines", "statistics_lines", "totals_lines", "totals_of"]
 
 DIGITS = 5
 """Significant digits of a statistic in a table."""
@@ -27,15 +29,8 @@ DIGITS = 5
 NUMBERS_WIDTH = 64
 """Columns for the numbers of the whole model, in two columns."""
 
-_LISTING = (
-    Column("layer / tensor", right=False),
-    Column("class / shape", right=False, keep=3),
-    Column("dtype", right=False, keep=2),
-    Column("parameters", keep=4),
-    Column("bytes", keep=2),
-    Column("trainable", right=False, keep=1),
-    Column("", right=False, keep=0, prose=True),
-)
+NO_SUM = 0, 0
+"""Parameters and bytes of no tensors."""
 
 
 def _value(read: Callable[[SummaryRow], float | int]) -> Callable[[SummaryRow], str]:
@@ -83,18 +78,6 @@ def totals_of(catalogue: Catalogue, selected: Collection[int] | None = None) -> 
     return Totals(len(tensors), sum(t.size for t in tensors), trainable, frozen, sum(t.nbytes for t in tensors))
 
 
-def listing_lines(
-    catalogue: Catalogue, width: int | None = None, selected: Collection[int] | None = None
-) -> list[Line]:
-    """Layers and tensors in depth order, then totals and notices.
-
-    Without a selection the slots of an optimizer are one row, and layers without weights have theirs.
-    """
-    rows = list(_rows(catalogue, None if selected is None else set(selected)))
-    lines = [_head(catalogue), [], *aligned(_LISTING, rows, width), []]
-    return lines + totals_lines(catalogue, selected) + notice_lines(catalogue)
-
-
 def statistics_lines(
     catalogue: Catalogue,
     rows: Mapping[int, SummaryRow],
@@ -112,7 +95,7 @@ def statistics_lines(
         tensor, row = catalogue.tensors[i], rows.get(i)
         numbers_of = [shown(row) for _, shown in _STATISTICS] if row else ["–"] * len(_STATISTICS)
         table.append(Row([escape(tensor.name), numbers.shape(tensor.shape), *numbers_of], "" if row else "dim"))
-    lines = [_head(catalogue), [], *aligned(columns, table, width), []]
+    lines = [head_line(catalogue), [], *aligned(columns, table, width), []]
     if whole is not None:
         what = "whole model" if selected is None else "selected tensors together"
         lines += [[(what, "bold")], *number_lines(whole, min(width or NUMBERS_WIDTH, NUMBERS_WIDTH)), []]
@@ -121,22 +104,36 @@ def statistics_lines(
 
 def totals_lines(catalogue: Catalogue, selected: Collection[int] | None = None) -> list[Line]:
     """Parameters and bytes in the words of Keras's `summary`; what the file does not say is said."""
-    chosen = range(len(catalogue.tensors)) if selected is None else sorted(selected)
-    tensors = [catalogue.tensors[i] for i in chosen]
-    counted = [t for t in tensors if t.counted]
+    chosen = catalogue.tensors if selected is None else [catalogue.tensors[i] for i in sorted(selected)]
+    sums = _sums(chosen)
+    counted = [sums[key] for key in (True, False, None) if key in sums]
     lines: list[Line] = []
     if selected is not None:
-        lines.append([(f"Selected {len(tensors):,} of {len(catalogue.tensors):,} tensors", "")])
-    lines.append(_sum_line("Total params", counted))
-    unknown = [t for t in counted if t.trainable is None]
-    if len(unknown) < len(counted) or not counted:
-        lines.append(_sum_line("Trainable params", [t for t in counted if t.trainable]))
-        lines.append(_sum_line("Non-trainable params", [t for t in counted if t.trainable is False]))
-    if unknown:
-        line = _sum_line("Trainable or not", unknown)
+        lines.append([(f"Selected {len(chosen):,} of {len(catalogue.tensors):,} tensors", "")])
+    lines.append(_sum_line("Total params", *counted))
+    if None not in sums or len(counted) > 1:
+        lines.append(_sum_line("Trainable params", sums.get(True, NO_SUM)))
+        lines.append(_sum_line("Non-trainable params", sums.get(False, NO_SUM)))
+    if None in sums:
+        line = _sum_line("Trainable or not", sums[None])
         lines.append([*line, (", the file does not say", "dim")])
-    slots = [t for t in tensors if t.group == "optimizer"]
-    return [*lines, _sum_line("Optimizer params", slots)] if slots else lines
+    return [*lines, _sum_line("Optimizer params", sums["optimizer"])] if "optimizer" in sums else lines
+
+
+def _sums(tensors: Iterable[TensorEntry]) -> dict[bool | str | None, tuple[int, int]]:
+    """Parameters and bytes of the tensors that count, by whether they are trainable, and of others by their group."""
+    sums: dict[bool | str | None, tuple[int, int]] = {}
+    for (shape, dtype, key), count in Counter((t.shape, t.dtype, _kind(t)) for t in tensors).items():
+        parameters, size = sums.get(key, NO_SUM)
+        sums[key] = parameters + count * prod(shape), size + count * (stored_bytes(dtype, shape) or 0)
+    return sums
+
+
+def _kind(tensor: TensorEntry) -> bool | str | None:
+    """Whether it is trainable for a tensor that counts; else its group, or `alias`."""
+    if tensor.group != "model":
+        return tensor.group
+    return tensor.trainable if tensor.alias_of is None else "alias"
 
 
 def notice_lines(catalogue: Catalogue, problems: Mapping[int, str] | None = None) -> list[Line]:
@@ -154,55 +151,13 @@ def notice_lines(catalogue: Catalogue, problems: Mapping[int, str] | None = None
     return lines
 
 
-def _head(catalogue: Catalogue) -> Line:
+def head_line(catalogue: Catalogue) -> Line:
     """`vgg16.keras  Keras 3.15.1  Functional`."""
     facts = [escape(catalogue.format), escape(catalogue.root.class_name)]
     return [(escape(catalogue.path), "bold"), ("  " + "  ".join(f for f in facts if f), "dim")]
 
 
-def _sum_line(title: str, tensors: Collection[TensorEntry]) -> Line:
+def _sum_line(title: str, *sums: tuple[int, int]) -> Line:
     """`Total params: 138,357,544 (553.4 MB)`."""
-    text = f"{sum(t.size for t in tensors):,} ({numbers.size(sum(t.nbytes for t in tensors))})"
+    text = f"{sum(n for n, _ in sums):,} ({numbers.size(sum(size for _, size in sums))})"
     return [(f"{title}: ", ""), (text, "bold")]
-
-
-def _rows(catalogue: Catalogue, selected: Set[int] | None) -> Iterator[Row]:
-    """A row for every layer that is shown, each followed by those of its tensors."""
-    root, tensors = catalogue.root, catalogue.tensors
-    shown = nodes_holding(root, selected.__contains__) if selected is not None else None
-    beside = nodes_holding(root, lambda i: tensors[i].group != "model") if selected is None else set()
-    beside -= nodes_holding(root, lambda i: tensors[i].group == "model")
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if shown is not None and id(node) not in shown:
-            continue
-        if id(node) in beside and node is not root:
-            yield _folded_row(node, [tensors[i] for i in node.all_tensors()])
-            continue
-        if node is not root:
-            yield _layer_row(node, catalogue)
-        for i in node.tensors:
-            if selected is None or i in selected:
-                yield _tensor_row(catalogue.tensors[i])
-        stack.extend(reversed(node.children))
-
-
-def _layer_row(node: LayerNode, catalogue: Catalogue) -> Row:
-    totals = catalogue.totals(node)
-    sums = (f"{totals.parameters:,}", numbers.size(totals.bytes))
-    return Row((escape(node.path), escape(node.class_name), "", *sums, "", ""), "bold")
-
-
-def _folded_row(node: LayerNode, tensors: Collection[TensorEntry]) -> Row:
-    """All that is below a node that is not part of the model, in one row."""
-    sums = (f"{sum(t.size for t in tensors):,}", numbers.size(sum(t.nbytes for t in tensors)))
-    note = f"{len(tensors):,} tensors, not counted below"
-    return Row((escape(node.path), escape(node.class_name), "", *sums, "", note), "dim")
-
-
-def _tensor_row(tensor: TensorEntry) -> Row:
-    trainable = {True: "yes", False: "no", None: "?"}[tensor.trainable]
-    note = f"same bytes as {escape(tensor.alias_of)}" if tensor.alias_of else "not readable" if tensor.problem else ""
-    about = (numbers.shape(tensor.shape), escape(tensor.dtype), f"{tensor.size:,}", numbers.size(tensor.nbytes))
-    return Row((f"  {escape(tensor.name)}", *about, trainable, note), "dim" if tensor.problem else "")

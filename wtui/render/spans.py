@@ -88,6 +88,8 @@ def pad(text: str, width: int) -> str:
 
 def plain(line: Line) -> str:
     """The line without styles or trailing spaces."""
+    if len(line) == 1:
+        return line[0][0].rstrip()
     return "".join(text for text, _ in line).rstrip()
 
 
