@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from wtui.engine.compare_plan import plan_pair
+from wtui.engine.compare_probe import likeliest_layout
 from wtui.engine.pool import Pool, Task
 from wtui.errors import CodecError
 from wtui.stats.accumulate import Accumulator
@@ -39,7 +40,8 @@ class WantedPair(NamedTuple):
 
     a: Stored
     b: Stored
-    layout: Layout
+    layouts: tuple[Layout, ...]
+    """How B's values may lie among A's, the likeliest first; where there are several, a sample decides."""
     channel_axes: tuple[int, int] | None = None
     """B's axes `start : stop` along which its output channels lie."""
 
@@ -47,6 +49,7 @@ class WantedPair(NamedTuple):
 class ComparedPair(NamedTuple):
     """What one pass over a pair brought."""
 
+    layout: Layout
     difference: Difference
     ks: float
     channels: NDArray[np.float64]
@@ -97,7 +100,8 @@ class PairJob(Task):
 
     def __init__(self, number: int, pair: WantedPair) -> None:
         """WtuiError for a pair that cannot be compared."""
-        self.plan: PairPlan = plan_pair(*pair)
+        self.layout = likeliest_layout(pair.a, pair.b, pair.layouts)
+        self.plan: PairPlan = plan_pair(pair.a, pair.b, self.layout, pair.channel_axes)
         super().__init__(number, self.plan.units)
         self._names = pair.a.entry.name, pair.b.entry.name
         self._share = pair.a.entry.nbytes + pair.b.entry.nbytes, max(pair.b.entry.size, 1)
@@ -130,4 +134,4 @@ class PairJob(Task):
             place = self.plan.place(difference.max_place)
             at = [At(name, self.plan.common.index(place, side)) for side, name in enumerate(self._names)]
             difference = replace(difference, max_at_a=at[0], max_at=at[1])
-        return ComparedPair(difference, ks_distance(a, b), channels, a, b)
+        return ComparedPair(self.layout, difference, ks_distance(a, b), channels, a, b)

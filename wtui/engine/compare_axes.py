@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wtui.model import TensorEntry
     from wtui.stats.layout import Layout
 
-__all__ = ["CommonAxes", "dense_order", "unravel"]
+__all__ = ["CommonAxes", "c_strides", "dense_order", "unravel"]
 
 
 class CommonAxes:

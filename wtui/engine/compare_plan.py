@@ -15,7 +15,7 @@ import numpy as np
 
 from wtui.codecs.plain import decode_values
 from wtui.engine.blocks import BLOCK, BLOCKS_PER_UNIT, read_span
-from wtui.engine.compare_axes import CommonAxes, dense_order, unravel
+from wtui.engine.compare_axes import CommonAxes, c_strides, dense_order, unravel
 from wtui.engine.compare_read import box_reader, is_raw
 from wtui.model import DTYPE_BITS, RAW
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wtui.model import Part
     from wtui.stats.layout import Layout
 
-__all__ = ["ChannelRun", "PairPlan", "Piece", "plan_pair"]
+__all__ = ["ChannelRun", "PairPlan", "Piece", "plan_pair", "tile_shape"]
 
 BLOCKS_PER_READ = 2
 """Blocks of each of both tensors that are read together."""
@@ -187,16 +187,18 @@ class _Tiles:
     def _grid(self) -> list[Tile]:
         """Tiles of nearly equal size that both files are read in long runs for."""
         lengths = self.common.lengths
-        strides = [r.strides or tuple(prod(lengths[i + 1 :]) for i in range(len(lengths))) for r in self._readers]
+        strides = [r.strides or c_strides(lengths) for r in self._readers]
         one_by_one = [self.common.layout.block_axis] if self.common.layout.blocks else []
-        return _cut_evenly(lengths, _tile_shape(lengths, strides, one_by_one))
+        return _cut_evenly(lengths, tile_shape(lengths, strides, one_by_one))
 
 
 Tile = tuple[tuple[int, ...], tuple[int, ...]]
 """Start and shape along the common axes."""
 
 
-def _tile_shape(lengths: Sequence[int], strides: Sequence[Sequence[int]], one_by_one: Sequence[int]) -> list[int]:
+def tile_shape(
+    lengths: Sequence[int], strides: Sequence[Sequence[int]], one_by_one: Sequence[int] = (), most: int = TILE
+) -> list[int]:
     """Grow a tile along the fastest axes of either file in turn, until it is large enough."""
     tile = [min(n, 1) for n in lengths]
     orders = [sorted(range(len(lengths)), key=lambda i: s[i]) for s in strides]
@@ -209,7 +211,7 @@ def _tile_shape(lengths: Sequence[int], strides: Sequence[Sequence[int]], one_by
         if axis is None:
             return tile
         grown = min(lengths[axis], 2 * tile[axis])
-        if prod(tile) // tile[axis] * grown > TILE:
+        if prod(tile) // tile[axis] * grown > most:
             stuck.add(axis)
         else:
             tile[axis] = grown

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from wtui.stats.counts import Counts
     from wtui.stats.row import At
     from wtui.stats.summary import Summary
 
-__all__ = ["Difference", "ks_distance", "merge_differences", "narrower"]
+__all__ = ["Difference", "ks_distance", "ks_of_counts", "merge_differences", "narrower"]
 
 Sums = tuple[float, float, float, float, float, float]
 
@@ -172,12 +173,16 @@ def narrower(dtype_a: str, dtype_b: str) -> str | None:
 
 
 def ks_distance(a: Summary, b: Summary) -> float:
-    """The largest distance between the distribution functions of the finite values of both; NaN without values.
+    """The distance of the distributions of the finite values of both, see `ks_of_counts`."""
+    return ks_of_counts(a.counts, b.counts)
+
+
+def ks_of_counts(counts_a: Counts | None, counts_b: Counts | None) -> float:
+    """The largest distance between two distribution functions (Kolmogorov-Smirnov); NaN without values or counts.
 
     Exact where both hold at most 65,536 different values; else taken at the ends of buckets (0.05 % wide): then too
     small by at most the share of the fullest bucket.
     """
-    counts_a, counts_b = a.counts, b.counts
     if not isinstance(counts_a, ExactCounts | BucketCounts) or not isinstance(counts_b, ExactCounts | BucketCounts):
         return nan
     if not counts_a.total or not counts_b.total:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import prod
 from typing import NamedTuple
 
-__all__ = ["Layout", "plain_layout", "transposed_layout"]
+__all__ = ["Layout", "cut", "inverse_layout", "plain_layout", "transposed_layout"]
 
 
 class Layout(NamedTuple):
@@ -73,3 +73,13 @@ def cut(shape: tuple[int, ...], factors: tuple[int, ...]) -> list[list[int]] | N
             at += 1
         groups.append(group)
     return groups if at == len(factors) else None
+
+
+def inverse_layout(layout: Layout) -> Layout:
+    """The layout that leads from B to A."""
+    factors = tuple(layout.factors[i] for i in layout.order)
+    order = tuple(layout.order.index(i) for i in range(len(layout.order)))
+    if not layout.blocks:
+        return Layout(factors, order)
+    blocks = tuple(layout.blocks.index(i) for i in range(len(layout.blocks)))
+    return Layout(factors, order, layout.order.index(layout.block_axis), blocks)
