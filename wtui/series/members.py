@@ -93,6 +93,10 @@ def run_in(folder: str, *, alone: bool = False) -> Run | None:
     beside = [n for p in others for n in groups[p]]
     unnumbered = [n for p in groups if p != main and p not in others for n in groups[p]]
     outsiders = [Outsider(n, _beside_reason(groups[pattern(n)])) for n in sorted(beside)]
+    known = {identity: n for n in groups[main] if (identity := _identity(names[n].path)) is not None}
+    doubles = {n: known[i] for n in unnumbered if (i := _identity(names[n].path)) in known and known[i] != n}
+    unnumbered = [n for n in unnumbered if n not in doubles]
+    outsiders += [Outsider(n, f"another name of {double}") for n, double in doubles.items()]
     damaged = _named_like(folder, main, names) if "#" in main else {}
     return _ordered(folder, [*groups[main], *damaged, *unnumbered], {**names, **damaged}, outsiders)
 
@@ -168,6 +172,15 @@ def _is_one_model(folder: str, members: Iterable[str]) -> bool:
 def _without_end(path: str) -> str:
     """What the files of a checkpoint begin with: `ckpt-3.index` stands for `ckpt-3.data-00000-of-00001`."""
     return path.removesuffix("index") if path.endswith(".index") else path
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Device and inode of what a path leads to: the same for links; None if it leads nowhere."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _beside_reason(group: Sequence[str]) -> str:

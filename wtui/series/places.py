@@ -12,7 +12,8 @@ from typing import NamedTuple
 __all__ = ["Named", "Place", "pattern", "places"]
 
 _NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
-_FIELD = re.compile(rf"(?:([A-Za-z][A-Za-z_]*?)[=_\-. ]*)?(?<!\d)((?:(?<==)-)?{_NUMBER})", re.IGNORECASE)
+_SIGNED = rf"(?:(?<==)-)?{_NUMBER}"
+_FIELD = re.compile(rf"(?:([A-Za-z][A-Za-z_]*?)(?:=(?=-\d)|[=_\-. ]*))?(?<!\d)({_SIGNED})", re.IGNORECASE)
 """A number and the word right before it: `epoch=3`, `step_100`, `val_loss-0.12`, `e7`."""
 
 _ENDS = re.compile(
@@ -67,7 +68,7 @@ class _Field(NamedTuple):
 
 def pattern(name: str) -> str:
     """The name with all numbers left open: names of one run share it."""
-    return re.sub(_NUMBER, "#", _ENDS.sub("", name), flags=re.IGNORECASE) + _ending(name)
+    return re.sub(_SIGNED, "#", _ENDS.sub("", name), flags=re.IGNORECASE) + _ending(name)
 
 
 def places(names: Sequence[str]) -> list[Named]:
