@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import gc
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast, runtime_checkable
 
 from wtui.errors import FormatError, UsageError, WtuiError
 from wtui.formats.probe import Probe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wtui.model import Catalogue
 
 __all__ = ["FORMATS", "Format", "Probe", "open_catalogue", "sniff"]
@@ -29,6 +31,14 @@ class Reader(Protocol):
 
     def catalogue(self, probe: Probe) -> Catalogue:
         """Describe the content."""
+
+
+@runtime_checkable
+class Previewing(Protocol):
+    """What the module of a format offers besides, whose listings can be long."""
+
+    def preview(self, probe: Probe) -> Catalogue | None:
+        """Describe the first tensors; None where all are described as quickly."""
 
 
 class Format(NamedTuple):
@@ -77,16 +87,23 @@ FORMATS: tuple[Format, ...] = (
 """Sorted: where two readers would take the same content, the one that understands more comes first."""
 
 
-def open_catalogue(path: str, format: str | None = None) -> Catalogue:
+def open_catalogue(
+    path: str, format: str | None = None, on_first: Callable[[Catalogue], None] | None = None
+) -> Catalogue:
     """Describe the model at `path` from its metadata; FormatError or StorageError if that is impossible.
 
-    `format` names a reader of FORMATS and skips sniffing.
+    `format` names a reader of FORMATS and skips sniffing. Where there is so much to list that it takes a while,
+    `on_first` is called once, early, with a catalogue of the first tensors alone.
     """
     probe = Probe(path)
     collecting = gc.isenabled()
     gc.disable()  # a catalogue is many small tuples without cycles: collecting while it grows doubles the time
     try:
-        return _chosen(probe, format).reader().catalogue(probe)
+        reader = _chosen(probe, format).reader()
+        first = reader.preview(probe) if on_first is not None and isinstance(reader, Previewing) else None
+        if on_first is not None and first is not None:
+            on_first(first)
+        return reader.catalogue(probe)
     except WtuiError:
         raise
     except (MemoryError, RecursionError) as error:

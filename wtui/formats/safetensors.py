@@ -20,12 +20,13 @@ __all__ = ["catalogue", "preview", "sniff"]
 
 
 def sniff(probe: Probe) -> bool:
-    """A plausible header length, then an opening brace."""
+    """A plausible header length, then an opening brace; of a file that ends inside its header, a name behind it."""
     head = probe.head
     if len(head) < 10 or head[8:9] not in b"{ ":
         return False
     length = int.from_bytes(head[:8], "little")
-    return 2 <= length <= min(MAX_HEADER, probe.file.size - 8) and head[8:].lstrip().startswith(b"{")
+    brace = b"{" if length <= probe.file.size - 8 else b'{"'
+    return 2 <= length <= MAX_HEADER and head[8:].lstrip().startswith(brace)
 
 
 def catalogue(probe: Probe) -> Catalogue:

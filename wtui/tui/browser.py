@@ -21,10 +21,10 @@ from wtui.engine.protocol import (
 )
 from wtui.render.spans import line_width
 from wtui.tui import over
+from wtui.tui.arriving import ArrivingScreen
 from wtui.tui.keys import SCREEN_KEYS
 from wtui.tui.marks import marks_of, next_finding, subject_of
-from wtui.tui.outline import Outline
-from wtui.tui.panes import LAST_KEYS, PanesScreen
+from wtui.tui.panes import LAST_KEYS
 from wtui.tui.results import Results
 
 if TYPE_CHECKING:
@@ -33,18 +33,14 @@ if TYPE_CHECKING:
     from wtui.render.spans import Line
     from wtui.tui.finder import Finder
     from wtui.tui.jobs import Opening
-    from wtui.tui.outline import Subject
-    from wtui.tui.widgets.layer_tree import LayerTree
+    from wtui.tui.outline import Outline, Subject
     from wtui.tui.widgets.plots_column import PlotsColumn
     from wtui.tui.widgets.search_bar import SearchBar
 
 __all__ = ["BrowserScreen"]
 
-FIRST_FRAME_WAIT = 0.15
-"""Seconds that the first frame waits for the file to be opened before it shows that it is being opened."""
 
-
-class BrowserScreen(PanesScreen):
+class BrowserScreen(ArrivingScreen):
     """Tree, numbers and plots of one model."""
 
     BINDINGS = SCREEN_KEYS
@@ -56,12 +52,8 @@ class BrowserScreen(PanesScreen):
             super().__init__()
             self.answer = answer
 
-    class OpenedLate(Message):
-        """The model is open, or could not be opened, after the first frame."""
-
     def __init__(self, opening: Opening) -> None:
-        super().__init__()
-        self.opening = opening
+        super().__init__(opening)
         self.subject: Subject = -1
         self.results = Results()
         self.outline: Outline | None = None
@@ -69,33 +61,17 @@ class BrowserScreen(PanesScreen):
         self.references: References | None = None
         self._finder: Finder | None = None
 
-    def on_mount(self) -> None:
-        """Show the model if it is open already, else wait for it beside the screen."""
-        if self.opening.wait(FIRST_FRAME_WAIT):
-            self.on_browser_screen_opened_late()
-        else:
-            self.status.show([(f" opening {self.opening.path} …", "dim")])
-            self.run_worker(self._open_later, thread=True)
-
     def _hear(self, answer: Any) -> None:
         """Bring an answer of the scan process from its thread into this one."""
         self.post_message(self.Answered(answer))
 
-    def _open_later(self) -> None:
-        self.opening.wait()
-        self.post_message(self.OpenedLate())
-
-    def on_browser_screen_opened_late(self) -> None:
-        """Show the model, or why there is none."""
-        catalogue = self.opening.catalogue
-        if catalogue is None:
-            self.status.show([(f" {self.opening.error}", "error")])
-            return
-        self.outline = Outline(catalogue)
-        self.layer_tree.show(self.outline)
+    def arrived(self, outline: Outline) -> None:
+        """Show the model."""
+        self.outline = outline
+        self.subject = self.layer_tree.subject
         self.show_status()
         self.show_numbers()
-        self.call_after_refresh(self._after_first_frame, catalogue)
+        self.call_after_refresh(self._after_first_frame, outline.catalogue)
 
     def _after_first_frame(self, catalogue: Catalogue) -> None:
         """Start what the first frame did not need: the scan process and the plotting library."""
@@ -118,9 +94,9 @@ class BrowserScreen(PanesScreen):
         """End the scan process with the screen."""
         self.client.close()
 
-    def on_layer_tree_selected(self, message: LayerTree.Selected) -> None:
+    def on_layer_tree_selected(self) -> None:
         """Another layer or tensor is selected."""
-        self.subject = message.subject
+        self.subject = self.layer_tree.subject  # the message may still be about the first rows of a listing
         self.show_numbers()
         self.look()
 

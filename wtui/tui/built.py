@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Thread
+from threading import Event, Thread
 
 from wtui.engine.client import ScanClient
 from wtui.errors import WtuiError
@@ -28,6 +28,7 @@ class OpeningApplication(Opening):
         self._builder = Builder(application)
         self._built: BuiltFile | None = None
         self._closed = False
+        self._something = Event()
         self._thread = Thread(target=self._run, name="wtui-open", daemon=True)
         self._thread.start()
 
@@ -58,3 +59,5 @@ class OpeningApplication(Opening):
             self.catalogue = catalogue
         except WtuiError as error:
             self.error = error
+        finally:
+            self._something.set()

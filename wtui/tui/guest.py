@@ -43,6 +43,8 @@ class OpeningObject(Opening):
         """It is open."""
         return True
 
+    wait_for_rows = wait
+
 
 @contextmanager
 def as_guest() -> Iterator[None]:

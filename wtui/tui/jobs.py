@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from wtui.engine.client import Scan, ScanClient
@@ -17,6 +17,9 @@ __all__ = ["Opening"]
 class Opening:
     """A model being opened, here and in the scan process: started at once, asked for later."""
 
+    first: Catalogue | None = None
+    """The first tensors of a model of very many, until `catalogue` is there."""
+
     def __init__(self, path: str, format: str | None = None, scan: bool = True) -> None:
         self.path = path
         self.format = format
@@ -24,6 +27,7 @@ class Opening:
         self.error: WtuiError | None = None
         self.client: Scan = ScanClient(path, format, start=scan)
         """The scan process, which starts and opens the model on its own while this one gets its screen ready."""
+        self._something = Event()
         self._thread = Thread(target=self._run, name="wtui-open", daemon=True)
         self._thread.start()
 
@@ -31,6 +35,10 @@ class Opening:
         """Whether it is done (one way or the other) after at most `seconds`."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
+
+    def wait_for_rows(self, seconds: float | None = None) -> bool:
+        """Whether, after at most `seconds`, there is something to show: the model, its first rows, or an error."""
+        return self._something.wait(seconds)
 
     def close(self) -> None:
         """End the scan process."""
@@ -40,6 +48,13 @@ class Opening:
         from wtui.formats import open_catalogue
 
         try:
-            self.catalogue = open_catalogue(self.path, self.format)
+            self.catalogue = open_catalogue(self.path, self.format, self._show_first)
         except WtuiError as error:
             self.error = error
+        finally:
+            self.first = None
+            self._something.set()
+
+    def _show_first(self, first: Catalogue) -> None:
+        self.first = first
+        self._something.set()

@@ -64,7 +64,7 @@ def _run(opening: Opening) -> int:
     """Draw until the user leaves; the exit code."""
     from wtui.tui.app import WtuiApp
 
-    opening.wait(WAIT)
+    opening.wait_for_rows(WAIT)
     if opening.error is not None:
         raise opening.error
     app = WtuiApp(opening)

@@ -126,6 +126,17 @@ class Outline:
             row = self.row_of(subject)
         return row or 0
 
+    def take_over(self, other: Outline, subject: Subject) -> Subject:
+        """Open what is open in another tree of the same names; the subject that is called here as `subject` there."""
+        self.folding = other.folding
+        here = (self.subject_at(other.layer(s).path) for s in other.opened)
+        self.open_all(here)
+        layer = self.subject_at(other.layer(subject).path)
+        if subject < 0:
+            return layer
+        name = other.catalogue.tensors[subject].name
+        return next((i for i in self.layer(layer).tensors if self.catalogue.tensors[i].name == name), layer)
+
     def row_of(self, subject: Subject) -> int | None:
         """The row on which the subject stands, None if it is hidden."""
         return next((i for i, row in enumerate(self.rows) if row.subject == subject), None)

@@ -49,9 +49,15 @@ class LayerTree(RowsPane):
         return self.outline.rows[min(self.cursor, len(self.outline.rows) - 1)].subject
 
     def show(self, outline: Outline) -> None:
-        """Draw another tree from its top."""
+        """Draw another tree, with the cursor and the open layers of the one before as far as it has them."""
+        below = row = 0
+        if self.outline is not None and self.outline.rows:
+            below = self.cursor - self.top
+            row = outline.reveal(outline.take_over(self.outline, self.subject))
         self.outline = outline
-        self.cursor = self.top = 0
+        self.cursor = row
+        self.top = max(0, row - below)
+        self._say_where()
         self.refresh()
 
     def line_count(self) -> int:
