@@ -7,7 +7,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from wtui.engine.child import serve
+from wtui.engine.child import one_model, serve
 from wtui.engine.protocol import Found, Judged
 from wtui.insight.evidence import plain
 from wtui.judging import Judge
@@ -141,7 +141,7 @@ class JudgeDesk:
 
 def main() -> None:
     """Serve the browser that started this process."""
-    serve(lambda known, wake: [JudgeDesk(known, wake)], needs=(VERDICT,))
+    serve(one_model(lambda known, wake: [JudgeDesk(known, wake)], needs=(VERDICT,)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""The scan process's pipes: opens the model once more, scans it, and answers the browser's questions.
+"""The scan process's pipes: opens once more what is browsed, scans it, and answers the browser's questions.
 
-`wtui.scanning` runs this and adds what the engine may not know. The process ends when its input ends. It is niced, so
-that the scan takes what the rest of the machine leaves, and it is the only process of the browser with numpy and numba.
+`wtui.scanning` runs this and adds what the engine may not know; `wtui.comparing.child` runs it for two models. The
+process ends when its input ends. It is niced, so that the scan takes what the rest of the machine leaves, and it is the
+only process of the browser with numpy and numba.
 """
 
 from __future__ import annotations
@@ -10,25 +11,71 @@ import os
 import pickle
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from wtui.engine.client import HEADER
-from wtui.engine.protocol import AskHistogram, AskPicture, AskValues, GoneWrong, Look, Open, Opened, Stop
+from wtui.engine.protocol import GoneWrong, Open, Opened, Stop
 from wtui.errors import WtuiError
 
 if TYPE_CHECKING:
     from wtui.engine.session import MoreDesks
 
-__all__ = ["serve"]
+__all__ = ["Begin", "Send", "Serving", "one_model", "serve"]
 
 NICE = 10
 """Added to the nice value: the screen, and a training run on the same machine, go first."""
 
 
-def serve(desks: MoreDesks | None = None, needs: Sequence[str] = ()) -> None:
-    """Answer until the input ends; `desks` is for `Session`, `needs` for `Memory`."""
+class Serving(Protocol):
+    """What a scan process serves; one thread calls everything but `wake`."""
+
+    def start(self) -> None:
+        """Start to scan."""
+
+    def ask(self, question: Any) -> None:
+        """Take a question."""
+
+    def wake(self) -> None:
+        """Let `answers` return soon; may be called from any thread."""
+
+    def answers(self) -> list[Any]:
+        """What is new since the last call; waits for it."""
+
+    def close(self) -> None:
+        """Stop."""
+
+
+Send = Callable[[tuple[Any, ...]], None]
+Begin = Callable[[Any, Send], Serving]
+"""Opens what the first message names, sends what is known at once, and makes the session."""
+
+
+def one_model(desks: MoreDesks | None = None, needs: Sequence[str] = ()) -> Begin:
+    """Opens one model; `desks` is for `Session`, `needs` for `Memory`."""
+
+    def begin(first: Open, send: Send) -> Serving:
+        from wtui.cache import open_shelf
+        from wtui.engine.remembered import Memory
+        from wtui.formats import open_catalogue
+
+        catalogue = open_catalogue(first.path, first.format)
+        send(Opened(catalogue.files))
+        memory = Memory(catalogue, open_shelf(catalogue), needs)
+        recalled = memory.answer()
+        if recalled is not None:
+            send(recalled)
+        from wtui.engine.session import Session  # with numpy, which a screen that is opened again need not wait for
+
+        return Session(catalogue, desks=desks, memory=memory)
+
+    return begin
+
+
+def serve(begin: Begin) -> None:
+    """Answer until the input ends."""
     try:
         os.nice(NICE)
     except OSError:
@@ -36,31 +83,18 @@ def serve(desks: MoreDesks | None = None, needs: Sequence[str] = ()) -> None:
     sys.modules["scipy"] = None  # type: ignore[assignment]  # numba would import it: 0.2 s and 15 MB for nothing
     pipe_in, pipe_out = sys.stdin.buffer, _own_stdout()
     first = _receive(pipe_in)
-    if not isinstance(first, Open):
+    if first is None:
         return
     try:
-        _serve(first, pipe_in, pipe_out, desks, needs)
+        _serve(begin(first, partial(_send, pipe_out)), pipe_in, pipe_out)
     except WtuiError as error:
         _send(pipe_out, GoneWrong(str(error)))
     except BrokenPipeError:
         pass
 
 
-def _serve(first: Open, pipe_in: BinaryIO, pipe_out: BinaryIO, desks: MoreDesks | None, needs: Sequence[str]) -> None:
-    """Open the model, then answer questions and hand over results as they come."""
-    from wtui.cache import open_shelf
-    from wtui.engine.remembered import Memory
-    from wtui.formats import open_catalogue
-
-    catalogue = open_catalogue(first.path, first.format)
-    _send(pipe_out, Opened(catalogue.files))
-    memory = Memory(catalogue, open_shelf(catalogue), needs)
-    recalled = memory.answer()
-    if recalled is not None:
-        _send(pipe_out, recalled)
-    from wtui.engine.session import Session  # with numpy, which a screen that is opened again need not wait for
-
-    session = Session(catalogue, desks=desks, memory=memory)
+def _serve(session: Serving, pipe_in: BinaryIO, pipe_out: BinaryIO) -> None:
+    """Answer questions and hand over results as they come."""
     questions: SimpleQueue[Any] = SimpleQueue()
     Thread(target=_listen, args=(pipe_in, questions, session.wake), daemon=True).start()
     session.start()
@@ -86,8 +120,7 @@ def _waiting(questions: SimpleQueue[Any]) -> list[Any]:
             break
         if isinstance(question, Stop):
             return [question]
-        if isinstance(question, Look | AskHistogram | AskPicture | AskValues):
-            latest[type(question)] = question
+        latest[type(question)] = question
     return list(latest.values())
 
 

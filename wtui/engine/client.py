@@ -43,6 +43,9 @@ class Scan(Protocol):
 class ScanClient:
     """One scan process. Answers are kept until somebody listens, then handed over in a thread of the client's own."""
 
+    process = SCAN_PROCESS
+    """The module that it runs."""
+
     def __init__(self, path: str, format: str | None = None, *, start: bool = True) -> None:
         """Start the process and let it open `path`; returns at once."""
         self._process: subprocess.Popen[bytes] | None = None
@@ -56,7 +59,11 @@ class ScanClient:
 
     def begin(self, path: str, format: str | None = None) -> None:
         """Start the process, if that was not done yet; returns at once."""
-        Thread(target=self._run, args=(Open(path, format),), name="wtui-scan", daemon=True).start()
+        self.begin_with(Open(path, format))
+
+    def begin_with(self, first: tuple[Any, ...]) -> None:
+        """Start the process with the message that says what it is to open; returns at once."""
+        Thread(target=self._run, args=(first,), name="wtui-scan", daemon=True).start()
 
     def listen(self, on_answer: Answer) -> None:
         """Hand over every answer from now on, those that came until now first."""
@@ -101,11 +108,11 @@ class ScanClient:
         if process is not None:
             process.terminate()
 
-    def _run(self, first: Open) -> None:
+    def _run(self, first: tuple[Any, ...]) -> None:
         """Start, then hand over answers until the pipe ends."""
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", SCAN_PROCESS],
+                [sys.executable, "-m", self.process],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -25,7 +25,7 @@ def _key_commands() -> type[Provider]:
 
 
 class WtuiApp(App[None]):
-    """Browses one model."""
+    """Browses what is being opened."""
 
     TITLE = "wtui"
     ENABLE_COMMAND_PALETTE = True
@@ -68,9 +68,7 @@ class WtuiApp(App[None]):
 
     def get_default_screen(self) -> Screen[None]:
         """The browser itself, without a blank screen below it."""
-        from wtui.tui.browser import BrowserScreen
-
-        return BrowserScreen(self.opening)
+        return self.opening.screen()
 
     def on_mount(self) -> None:
         """Set the theme before the first frame."""

@@ -21,7 +21,8 @@ class KeyCommands(Provider):
 
     def _commands(self) -> list[Binding]:
         """All keys but those that only move."""
-        return [b for _, bindings in groups()[1:] for b in bindings if isinstance(b, Binding) and b.action != "palette"]
+        found = [b for _, bindings in groups(self.screen.BINDINGS)[1:] for b in bindings]
+        return [b for b in found if isinstance(b, Binding) and b.action != "palette"]
 
     async def _run(self, action: str) -> None:
         """Do what the key does, in the tree if it is one of its keys."""

@@ -9,6 +9,8 @@ from wtui.engine.client import Scan, ScanClient
 from wtui.errors import WtuiError
 
 if TYPE_CHECKING:
+    from textual.screen import Screen
+
     from wtui.model import Catalogue
 
 __all__ = ["Opening"]
@@ -43,6 +45,12 @@ class Opening:
     def close(self) -> None:
         """End the scan process."""
         self.client.close()
+
+    def screen(self) -> Screen[None]:
+        """The screen that browses it."""
+        from wtui.tui.browser import BrowserScreen
+
+        return BrowserScreen(self)
 
     def _run(self) -> None:
         from wtui.formats import open_catalogue

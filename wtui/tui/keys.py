@@ -1,4 +1,4 @@
-"""Every key of the browser: one list, shown by `?`, used by the screens, remappable by id."""
+"""Every key of the browsers: lists shown by `?`, used by the screens, remappable by id."""
 
 from __future__ import annotations
 
@@ -89,6 +89,6 @@ SCREEN_KEYS: list[BindingType] = [
 ]
 
 
-def groups() -> list[tuple[str, list[BindingType]]]:
-    """All keys under the headings of the help screen."""
-    return [("Move", LIST_KEYS), ("Layer tree", TREE_KEYS), ("Everywhere", SCREEN_KEYS)]
+def groups(screen_keys: list[BindingType]) -> list[tuple[str, list[BindingType]]]:
+    """All keys under the headings of the help screen, for a screen with these of its own."""
+    return [("Move", LIST_KEYS), ("Layer tree", TREE_KEYS), ("Everywhere", screen_keys)]

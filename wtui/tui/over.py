@@ -8,6 +8,7 @@ from wtui.engine.protocol import Picture, Values
 from wtui.render.spans import escape
 
 if TYPE_CHECKING:
+    from textual.app import App
     from textual.notifications import SeverityLevel
 
     from wtui.tui.browser import BrowserScreen
@@ -63,12 +64,12 @@ def _picture(screen: BrowserScreen, outline: Outline) -> None:
     screen.app.push_screen(PictureScreen(subject, tensor, layer, torch, screen.client.ask))
 
 
-def hand_over(screen: BrowserScreen, answer: Values | Picture) -> None:
+def hand_over(app: App[None], answer: Values | Picture) -> None:
     """Give values or a picture to the screen that asked for them, if it is still open."""
     from wtui.tui.picture import PictureScreen
     from wtui.tui.viewer import ValuesScreen
 
-    top = screen.app.screen
+    top = app.screen
     if isinstance(top, PictureScreen):
         top.take(answer)
     if isinstance(top, ValuesScreen) and isinstance(answer, Values):

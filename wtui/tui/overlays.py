@@ -15,6 +15,7 @@ from wtui.tui.widgets.text_pane import TextPane
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
 __all__ = ["TextOverlay", "help_lines", "info_lines"]
 
@@ -38,10 +39,10 @@ class TextOverlay(ModalScreen[None]):
         yield pane
 
 
-def help_lines() -> list[Line]:
-    """Every key with what it does."""
+def help_lines(screen_keys: list[BindingType]) -> list[Line]:
+    """Every key with what it does, for a screen with these of its own."""
     lines: list[Line] = []
-    for heading, bindings in groups():
+    for heading, bindings in groups(screen_keys):
         lines += [[], [(heading, "title")]] if lines else [[(heading, "title")]]
         for binding in bindings:
             assert isinstance(binding, Binding)

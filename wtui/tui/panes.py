@@ -22,12 +22,6 @@ __all__ = ["PanesScreen"]
 
 FOCUS_ORDER = ("outline", "stats", "histogram", "depth")
 
-KEY_LINE: Line = [
-    (" ↑↓", "accent"), (" move  ", "dim"), ("←→", "accent"), (" close open  ", "dim"), ("/", "accent"),
-    (" search  ", "dim"), ("v", "accent"), (" values  ", "dim"), ("p", "accent"), (" picture  ", "dim"),
-    ("b", "accent"), (" blocks  ", "dim"), ("t", "accent"), (" table", "dim"),
-]  # fmt: skip
-
 
 LAST_KEYS: Line = [(" ?", "accent"), (" keys  ", "dim"), ("q", "accent"), (" quit ", "dim")]
 """What must be seen in the narrowest terminal: where all keys are, and the way out."""
@@ -37,6 +31,13 @@ class PanesScreen(Screen[None]):
     """Tree, numbers and plots; in a narrow terminal the tree beside one of the two others."""
 
     AUTO_FOCUS = "#outline"
+
+    KEY_LINE: Line = [
+        (" ↑↓", "accent"), (" move  ", "dim"), ("←→", "accent"), (" close open  ", "dim"), ("/", "accent"),
+        (" search  ", "dim"), ("v", "accent"), (" values  ", "dim"), ("p", "accent"), (" picture  ", "dim"),
+        ("b", "accent"), (" blocks  ", "dim"), ("t", "accent"), (" table", "dim"),
+    ]  # fmt: skip
+    """Keys that matter, at the bottom."""
 
     def compose(self) -> ComposeResult:
         yield Bar(id="status")
@@ -49,7 +50,7 @@ class PanesScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show the keys that matter."""
-        self.query_one("#keys", Bar).show(KEY_LINE, LAST_KEYS)
+        self.query_one("#keys", Bar).show(self.KEY_LINE, LAST_KEYS)
 
     @property
     def layer_tree(self) -> LayerTree:
@@ -120,7 +121,7 @@ class PanesScreen(Screen[None]):
         """The list of keys."""
         from wtui.tui.overlays import TextOverlay, help_lines
 
-        self.app.push_screen(TextOverlay("Keys", help_lines()))
+        self.app.push_screen(TextOverlay("Keys", help_lines(self.BINDINGS)))
 
     def action_palette(self) -> None:
         """Every command by name."""
