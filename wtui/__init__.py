@@ -32,14 +32,20 @@ _HOMES = {
 """Module below `wtui` that each public name comes from."""
 
 
+_MODULES = ("keras",)
+"""Modules that are used by their name, and import a framework."""
+
+
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _HOMES and name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _MODULES:
+        return import_module(f"wtui.{name}")
     value = globals()[name] = getattr(import_module(f"wtui.{_HOMES[name]}"), name)
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted({*globals(), *_HOMES, *_MODULES})

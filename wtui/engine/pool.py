@@ -17,7 +17,7 @@ from wtui.engine.order import Order
 from wtui.errors import WtuiError
 from wtui.stats.scratch import Scratch
 
-__all__ = ["Pool", "Task", "Worker", "default_threads"]
+__all__ = ["Pool", "Task", "Worker", "default_threads", "reason"]
 
 MAX_THREADS = 8
 """More threads than this wait for memory, not for the processor."""
@@ -163,7 +163,7 @@ class Pool(Generic[Told]):
             try:
                 size = task.read(unit, worker)
             except Exception as error:
-                task.problem = task.problem or _reason(error)
+                task.problem = task.problem or reason(error)
             self._after_unit(task, size)
 
     def _next_work(self) -> tuple[Task, int] | None:
@@ -189,7 +189,7 @@ class Pool(Generic[Told]):
         try:
             task = self.begin(number)
         except Exception as error:
-            self._emit(self.failed(number, _reason(error)))
+            self._emit(self.failed(number, reason(error)))
             return
         if task.units:
             self._add(task)
@@ -218,7 +218,7 @@ class Pool(Generic[Told]):
         try:
             told = self.finish(task, self._workers)
         except Exception as error:
-            told = self.failed(task.number, _reason(error))
+            told = self.failed(task.number, reason(error))
         if isinstance(told, Task):
             self._add(told)
         else:
@@ -231,7 +231,7 @@ class Pool(Generic[Told]):
             self._changed.notify_all()
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Why something cannot be done, in a few words."""
     if isinstance(error, WtuiError):
         return error.what

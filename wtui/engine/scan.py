@@ -6,21 +6,24 @@ coarse, it is read a second time at once. Knows no format and no screen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from wtui.engine.blocks import plan_blocks
 from wtui.engine.job import Job
-from wtui.engine.pool import Pool, default_threads
+from wtui.engine.pool import Pool, Worker, default_threads, reason
 
 if TYPE_CHECKING:
-    from wtui.engine.pool import Task, Worker
+    from wtui.engine.pool import Task
     from wtui.model import Catalogue
     from wtui.stats.linear import Window
     from wtui.stats.summary import Summary
     from wtui.storage import Files
 
-__all__ = ["Outcome", "Scanner", "default_threads"]
+__all__ = ["Outcome", "Scanner", "default_threads", "summarised"]
+
+WORTH_THREADS = 32 << 20
+"""Bytes of values from which on threads are done sooner than the one that asks, though they have to be started."""
 
 
 class Outcome(NamedTuple):
@@ -64,3 +67,27 @@ class Scanner(Pool[Outcome]):
     def failed(self, number: int, problem: str) -> Outcome:
         """A tensor that cannot be read."""
         return Outcome(number, None, problem)
+
+
+def summarised(catalogue: Catalogue, files: Files, tensors: Iterable[int]) -> Iterator[Outcome]:
+    """The outcomes of these tensors: for programs that do this often and want it over; few bytes start no thread."""
+    wanted = list(tensors)
+    if sum(catalogue.tensors[t].nbytes for t in wanted) >= WORTH_THREADS:
+        yield from Scanner(catalogue, files, wanted).outcomes()
+        return
+    scanner, worker = Scanner(catalogue, files, (), 1), Worker()
+    for tensor in wanted:
+        try:
+            yield _outcome(scanner, worker, tensor)
+        except Exception as error:
+            yield scanner.failed(tensor, reason(error))
+
+
+def _outcome(scanner: Scanner, worker: Worker, tensor: int) -> Outcome:
+    """One tensor, read in this thread."""
+    found: Task | Outcome = scanner.begin(tensor)
+    while not isinstance(found, Outcome):
+        for unit in range(found.units):
+            found.read(unit, worker)
+        found = scanner.finish(found, [worker])
+    return found
