@@ -16,6 +16,7 @@ from tests.builders import write_safetensors
 from tests.tui.driving import Browser, browsing
 from wtui.engine.protocol import Failed, Sampled
 from wtui.render import numbers
+from wtui.render.bins import bins_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -182,8 +183,11 @@ def test_plots_follow_their_keys(blocks: Path) -> None:
         await b.press("z")
         await b.until("whole range (z), 0 outside")
         bins = b.screen.plots.histogram.auto_bins
+        assert bins == bins_for(8 * 8, 60)
+        await b.press("equals_sign")
+        await b.until(f"{2 * bins} bins")
         await b.press("minus")
-        await b.until(f"{bins // 2} bins")
+        await b.until(f"{bins} bins")
         await b.press("m")
         await b.until("std by depth")
         await b.until("12 of 12 read")
@@ -380,3 +384,16 @@ def test_every_key_is_a_command_of_the_palette() -> None:
         await b.press("escape")
 
     drive(DEMO / "healthy.keras", test)
+
+
+def test_keys_at_the_bottom_are_whole_or_not_there(blocks: Path) -> None:
+    async def test(b: Browser) -> None:
+        await b.scanned()
+        last = b.text.split("\n")[-1]
+        assert last.endswith("? keys  q quit ")
+        assert last.split("  ")[0].strip() == "↑↓ move"
+        pairs = [word.strip() for word in last.split("  ") if word.strip()]
+        assert all(" " in pair for pair in pairs)
+
+    for width in (60, 80, 100, 120):
+        drive(blocks, test, width, 24)

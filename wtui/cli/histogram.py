@@ -10,6 +10,7 @@ from wtui.cli.documents import finite, head
 from wtui.cli.options import selected_tensors
 from wtui.cli.status import Progress
 from wtui.errors import UsageError
+from wtui.render.bins import bins_for
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_histogram"]
 
 BINS = 60
-"""Bins where no plot says how many it can draw."""
+"""The most bins, unasked, where no plot says how many it can draw."""
 
 WINDOW = (0.001, 0.999)
 """Quantiles between which a histogram opens: on the whole range a few outliers squeeze everything into a spike."""
@@ -50,7 +51,8 @@ def plot_histogram(model: Model, options: Namespace) -> bool:
         summary = subject.summary()
         low, high = _window(summary, options.range)
         columns = output.plot_size(options)[0]
-        bins = options.bins or (BINS if options.json else _bins_for(columns))
+        most = BINS if options.json else _most_bins(columns)
+        bins = options.bins or bins_for(summary.finite, most)
         drawn = subject.histogram(bins, low, high) if summary.finite else None
     if options.json:
         output.write_json({**head(model), **_document(subject, summary, drawn)})
@@ -86,7 +88,8 @@ def _window(summary: Summary, wanted: Sequence[float] | None) -> tuple[float, fl
     return low, high
 
 
-def _bins_for(columns: int) -> int:
+def _most_bins(columns: int) -> int:
+    """Two a column of the canvas."""
     from wtui.render.plots import canvas_columns
 
     return 2 * canvas_columns(columns)

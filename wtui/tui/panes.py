@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.containers import Horizontal
 from textual.screen import Screen
 
-from wtui.tui.widgets.bars import Bar
+from wtui.tui.widgets.bars import Bar, KeyBar
 from wtui.tui.widgets.layer_tree import LayerTree
 from wtui.tui.widgets.plots_column import PlotsColumn
 from wtui.tui.widgets.search_bar import SearchBar
@@ -35,7 +35,8 @@ class PanesScreen(Screen[None]):
     KEY_LINE: Line = [
         (" ↑↓", "accent"), (" move  ", "dim"), ("←→", "accent"), (" close open  ", "dim"), ("/", "accent"),
         (" search  ", "dim"), ("v", "accent"), (" values  ", "dim"), ("p", "accent"), (" picture  ", "dim"),
-        ("b", "accent"), (" blocks  ", "dim"), ("t", "accent"), (" table", "dim"),
+        ("t", "accent"), (" table  ", "dim"), ("b", "accent"), (" blocks  ", "dim"), ("m", "accent"),
+        (" metric  ", "dim"), ("z", "accent"), (" zoom  ", "dim"),
     ]  # fmt: skip
     """Keys that matter, at the bottom."""
 
@@ -46,7 +47,7 @@ class PanesScreen(Screen[None]):
             yield TextPane(id="stats", title="Numbers")
             yield PlotsColumn(id="plots")
         yield SearchBar(id="search")
-        yield Bar(id="keys")
+        yield KeyBar(id="keys")
 
     def on_mount(self) -> None:
         """Show the keys that matter."""

@@ -62,26 +62,31 @@ class HistogramPane(PlotPane):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id, title="Distribution")
         self.bins: int | None = None
-        """None: two a column, as fine as the pane can draw."""
+        """None: as many as the pane can draw and the values can fill."""
+        self._values = 0
+        """Values of what is shown."""
         self.log_counts = False
         self.zoom = 0
         self.curve = False
         self._drawn: tuple[Distribution, str] | None = None
 
-    def question(self, subject: Subject, row: SummaryRow | None) -> AskHistogram:
-        """What to ask for, given what is known of the subject so far."""
+    def question(self, subject: Subject, row: SummaryRow | None, values: int) -> AskHistogram:
+        """What to ask for, given what is known so far of a subject of so many values."""
         low: float | None = None
         high: float | None = None
         if self.zoom and row is not None and row.finite:
             low, high = (float(row.min), float(row.max)) if self.zoom == 1 else (row.quantiles[2], row.quantiles[6])
+        self._values = values
         return AskHistogram(subject, self.bins or self.auto_bins, low, high)
 
     @property
     def auto_bins(self) -> int:
-        """Two bins a column of the canvas."""
+        """Two bins a column of the canvas, fewer where there are few values."""
+        from wtui.render.bins import bins_for
         from wtui.render.plots import canvas_columns
 
-        return max(MIN_BINS, 2 * canvas_columns(self.size.width))
+        finest = max(MIN_BINS, 2 * canvas_columns(self.size.width))
+        return bins_for(self._values, finest)
 
     def change_bins(self, step: int) -> None:
         """Twice or half as many bins."""

@@ -135,10 +135,12 @@ class PlotsColumn(Vertical):
     def _ask(self, shown: Shown) -> None:
         """Ask for the distribution, in the pane's own bins and window."""
         outline, subject, results = shown
-        if subject < 0 and not outline.catalogue.totals(outline.layer(subject)).tensors:
+        tensors, layer = outline.catalogue.tensors, outline.layer(subject)
+        values = tensors[subject].size if subject >= 0 else outline.catalogue.totals(layer).parameters
+        if values or subject >= 0:
+            self.post_message(self.Asked(self.histogram.question(subject, results.row_of(subject), values)))
+        else:
             self.histogram.show(None, "")
-            return
-        self.post_message(self.Asked(self.histogram.question(subject, results.row_of(subject))))
 
     def _draw_depth(self, shown: Shown) -> None:
         self.depth_plot.show(self.depth_data.view(shown.subject, shown.results))
