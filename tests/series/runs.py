@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tests.builders import write_safetensors
+from wtui.cache.identity import TICK_NS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["weights", "write_checkpoint", "write_run"]
+__all__ = ["settled", "weights", "write_checkpoint", "write_run"]
 
 
 def weights(epoch: int, nan_at: tuple[int, int] | None = None) -> dict[str, NDArray[np.generic]]:
@@ -45,4 +47,12 @@ def write_run(folder: Path, epochs: int = 4, nan_from: int | None = None) -> Pat
     for epoch in range(epochs):
         broken = nan_from is not None and epoch >= nan_from
         write_checkpoint(folder / f"epoch-{epoch}.safetensors", weights(epoch, (2, 3) if broken else None))
+    return folder
+
+
+def settled(folder: Path) -> Path:
+    """Wait until a further change of a file would show in its times."""
+    newest = max(os.stat(p).st_ctime_ns for p in folder.rglob("*"))
+    while time.time_ns() - newest <= TICK_NS:
+        pass
     return folder

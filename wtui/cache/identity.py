@@ -16,7 +16,7 @@ from wtui.stats.row import QUANTILES, SKETCH_BINS, SummaryRow
 if TYPE_CHECKING:
     from wtui.model import Catalogue, FileRef
 
-__all__ = ["STATISTICS", "Identity", "identity_of", "is_settled", "same_files"]
+__all__ = ["STATISTICS", "Identity", "Stamp", "identity_of", "is_settled", "program", "same_files", "stamp_of"]
 
 STATISTICS = 1
 """Goes up whenever the same values may give other numbers: another kernel, another meaning, another codec's result."""
@@ -50,7 +50,7 @@ def identity_of(catalogue: Catalogue) -> Identity | None:
     if stamps is None:
         return None
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(repr((STATISTICS, SummaryRow._fields, QUANTILES, SKETCH_BINS, _program())).encode())
+    digest.update(repr((STATISTICS, SummaryRow._fields, QUANTILES, SKETCH_BINS, program())).encode())
     digest.update(repr([(stamp, ref.member) for stamp, ref in zip(stamps, catalogue.files, strict=True)]).encode())
     digest.update(repr(catalogue.tensors).encode("utf-8", "surrogatepass"))
     layers = [(node.path, node.tensors) for node in catalogue.root.walk()]
@@ -64,7 +64,7 @@ def same_files(files: tuple[FileRef, ...]) -> tuple[Stamp, ...] | None:
         return None
     stamps: dict[str, Stamp] = {}
     for ref in files:
-        stamp = stamps.get(ref.path) or _stamp(ref.path)
+        stamp = stamps.get(ref.path) or stamp_of(ref.path)
         if stamp is None or ref.array or (stamp.mtime_ns, stamp.inode) != (ref.mtime_ns, ref.inode):
             return None
         if ref.member is None and stamp.size != ref.size:
@@ -83,20 +83,21 @@ def is_settled(stamps: tuple[Stamp, ...], now_ns: int) -> bool:
 
 
 @cache
-def _program() -> tuple[tuple[str, int, int], ...]:
+def program() -> tuple[tuple[str, int, int], ...]:
     """Name, size and time of every module that has a part in the numbers: another version of any may give others."""
     found = []
     folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     for room in ROOMS:
         for place, _, names in os.walk(os.path.join(folder, room)):
             for name in names:
-                stamp = _stamp(os.path.join(place, name)) if name.endswith(".py") else None
+                stamp = stamp_of(os.path.join(place, name)) if name.endswith(".py") else None
                 if stamp is not None:
                     found.append((name, stamp.size, stamp.mtime_ns))
     return tuple(sorted(found))
 
 
-def _stamp(path: str) -> Stamp | None:
+def stamp_of(path: str) -> Stamp | None:
+    """The stamp of a file now, None if there is none."""
     try:
         status = os.stat(path)
     except OSError:
