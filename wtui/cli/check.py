@@ -1,10 +1,14 @@
-"""`wtui check`: what is wrong with a model, or remarkable, from all its values or from as many as time allows."""
+"""`wtui check`: what is wrong with a model, or remarkable, from all its values or from as many as time allows.
+
+A folder of checkpoints, or several paths, are a run: `wtui.cli.check_run`.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from wtui.cli import output
+from wtui.cli.check_run import check_run, run_at
 from wtui.cli.options import data_parser, open_model, seconds, selected_tensors
 from wtui.cli.status import Exit, Progress
 from wtui.insight.types import SEVERITIES
@@ -20,6 +24,10 @@ __all__ = ["run"]
 
 DESCRIPTION = """Say what is wrong with a model or remarkable about it, the worst first.
 
+Of a run (a folder of checkpoints, or several paths): which checkpoint is the last
+good one (complete and finite), since when and where there is NaN, which one the
+validation figures beside them call the best.
+
 Missing and unreadable weights, NaN and infinities, dead channels, layers that were
 never trained, impossible statistics, and more. With --within it reads what tells
 most first and says how much of the model that was.
@@ -29,12 +37,17 @@ Exit codes: 0 nothing at or above --fail-on, and everything was read; 1 somethin
 EXAMPLES = """  wtui check vgg16.keras
   wtui check model.safetensors --fail-on warning
   wtui check big-model/ --within 30s
+  wtui check run/                       a folder of checkpoints
   wtui check model.h5 --json | jq '.findings[] | select(.severity == "error")'"""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Examine and print; the exit code."""
     options = _parser().parse_args(arguments)
+    series = run_at(options.paths, options.format)
+    if series is not None:
+        return check_run(series, options)
+    [options.path] = options.paths
     with open_model(options) as model:
         chosen = selected_tensors(model, options.select)
         with Progress() as progress:
@@ -49,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
-    parser = data_parser("wtui check", DESCRIPTION, EXAMPLES)
+    parser = data_parser("wtui check", DESCRIPTION, EXAMPLES, several=True)
     parser.add_argument(
         "--fail-on", choices=SEVERITIES, default="error", help="the mildest finding that makes the exit code 1"
     )

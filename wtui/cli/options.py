@@ -55,10 +55,14 @@ class Parser(ArgumentParser):
         write_text(message)
 
 
-def data_parser(prog: str, description: str, examples: str, *, csv: bool = False) -> Parser:
-    """A parser with the arguments of every command that prints data about one model."""
+def data_parser(prog: str, description: str, examples: str, *, csv: bool = False, several: bool = False) -> Parser:
+    """A parser with the arguments of every command that prints data about one model, or with `several` about more."""
     parser = Parser(prog, description, examples)
-    parser.add_argument("path", metavar="PATH", help="a model file, or a folder that is a model")
+    what = "a model file, or a folder that is a model"
+    if several:
+        parser.add_argument("paths", metavar="PATH", nargs="+", help=f"{what}; or a folder of checkpoints")
+    else:
+        parser.add_argument("path", metavar="PATH", help=what)
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="one JSON document and nothing else")
     if csv:
@@ -88,10 +92,22 @@ def open_model(options: Namespace) -> Model:
         if not found:
             raise
         if len(found) > 1:
+            _refuse_run(options.path)
             names = ", ".join(os.path.relpath(c.path, options.path) for c in found[:NEAREST])
             more = f" and {len(found) - NEAREST} more" if len(found) > NEAREST else ""
             raise UsageError("a folder of several models", options.path, f"name one: {names}{more}") from error
         return open(found[0].path, cache=not options.no_cache, threads=options.threads)
+
+
+def _refuse_run(path: str) -> None:
+    """UsageError for a folder of checkpoints, where one model is wanted."""
+    from wtui.series.members import run_in
+
+    run = run_in(path)
+    if run is not None:
+        first, last = run.members[0].name, run.members[-1].name
+        hint = f"name one of {first} to {last}; wtui PATH and wtui check PATH take them all"
+        raise UsageError(f"a run of {len(run.members)} checkpoints", path, hint)
 
 
 def selected_tensors(model: Model, globs: list[str] | None) -> list[Tensor] | None:
