@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from wtui.render.heat import Matrix, filter_lines, heat_lines, legend, scale_of
+from wtui.render.heat import Matrix, enlarged, filter_lines, heat_lines, legend, scale_of
 from wtui.render.spans import Paint, line_width, plain
 
 MATRIX = Matrix(3, 4, [1.0, -1.0, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0, math.nan, 2.0, -2.0, 0.1])
@@ -52,3 +52,15 @@ def test_filters_stand_in_rows_under_their_numbers() -> None:
 def test_the_legend_names_the_scale() -> None:
     assert plain(legend(0.25, colour=True)).startswith("-0.250")
     assert "0.250" in plain(legend(0.25, colour=False))
+
+
+def test_small_matrices_are_enlarged_to_what_there_is_room_for() -> None:
+    lines = enlarged(MATRIX, 1.0, 40, 20, colour=True)
+    assert len(lines) == 3 * 6 // 2
+    assert {line_width(line) for line in lines} == {4 * 6}
+    assert len(enlarged(MATRIX, 1.0, 8, 20, colour=True)) == 3
+    assert {line_width(line) for line in enlarged(MATRIX, 1.0, 4, 20, colour=True)} == {4}
+    dark = enlarged(MATRIX, 1.0, 40, 9, colour=False)
+    assert len(dark) == 9
+    assert plain(dark[0])[:12] == "█" * 12
+    assert enlarged(Matrix(0, 4, []), 1.0, 40, 9, colour=True) == []

@@ -277,7 +277,7 @@ def test_values_scroll_and_jump_to_nan(blocks: Path) -> None:
         await b.until("first at [2, 5]")
         await b.press("v")
         await b.until("NaN")
-        await b.until("[0:8, 0:8]")
+        await b.until("out ↓ 0:8 · in → 0:8")
         await b.press("1")
         row = b.screen.results.rows[b.screen.subject]
         await b.until(numbers.value(float(row.min), 5))

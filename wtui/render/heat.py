@@ -14,13 +14,16 @@ from typing import NamedTuple
 from wtui.render.numbers import value
 from wtui.render.spans import Line, Paint
 
-__all__ = ["Matrix", "filter_lines", "heat_lines", "legend", "scale_of"]
+__all__ = ["Matrix", "enlarged", "filter_lines", "heat_lines", "legend", "scale_of"]
 
 NEUTRAL, NEGATIVE, POSITIVE = (44, 46, 52), (78, 154, 255), (255, 150, 56)
 BROKEN = "#e5534b"
 RAMP = " ·:░▒▓█"
 LEVELS = 24
 """Steps of colour on each side of zero: more cannot be told apart and would cost bytes."""
+
+MAX_ZOOM = 6
+"""Pixels of a cell, each way: a small kernel fills a screen no more than it must to be seen."""
 
 
 class Matrix(NamedTuple):
@@ -58,6 +61,16 @@ def heat_lines(matrix: Matrix, scale: float, *, colour: bool, cell: int = 1) -> 
                 line.append(("▀" * cell, paint))
         lines.append(line)
     return lines
+
+
+def enlarged(matrix: Matrix, scale: float, width: int, height: int, *, colour: bool) -> list[Line]:
+    """The matrix as a heat map with square cells as large as fit into `width` columns and `height` lines."""
+    if not matrix.values:
+        return []
+    across, down = (1, 2) if colour else (2, 1)
+    zoom = max(1, min(MAX_ZOOM, width // (matrix.columns * across), height * down // matrix.rows))
+    wide = zoom * across if zoom * across * matrix.columns <= width else zoom
+    return heat_lines(_zoomed(matrix, zoom), scale, colour=colour, cell=wide)
 
 
 def filter_lines(

@@ -11,7 +11,7 @@ from wtui.render import numbers
 if TYPE_CHECKING:
     from wtui.render.spans import Line, StyleName
 
-__all__ = ["CELL_WIDTH", "SliceView", "box_of", "first_view", "moved", "slice_lines", "turned", "view_at"]
+__all__ = ["CELL_WIDTH", "SliceView", "box_of", "first_view", "moved", "slice_lines", "split_name", "turned", "view_at"]
 
 CELL_WIDTH = 11
 """Columns of a value: `-0.0012345` and a space."""
@@ -33,18 +33,37 @@ class SliceView(NamedTuple):
     rows: int
     columns: int
 
-    @property
-    def spec(self) -> str:
-        """`[0, 2, 100:130, 0:8]`."""
+    def described(self, names: Sequence[str]) -> str:
+        """What lies where, in the names of the axes: `height 0 · width 2 · in ↓ 100:130 · out → 0:8`."""
+        if len(names) != len(self.shape):
+            names = [f"axis {i}" for i in range(len(self.shape))]
+        arrows = {self.row_axis: " ↓", self.column_axis: " →"}
         start, stop = box_of(self)
-        return "[" + ", ".join(str(a) if b - a == 1 else f"{a}:{b}" for a, b in zip(start, stop, strict=True)) + "]"
+        words = []
+        for axis, (name, a, b) in enumerate(zip(names, start, stop, strict=True)):
+            words.append(f"{name}{arrows[axis]} {a}:{b}" if axis in arrows else f"{name} {a}")
+        return " · ".join(words)
 
 
 def first_view(shape: tuple[int, ...], width: int, height: int) -> SliceView:
-    """The last two axes from their beginning, the others at 0, as much as fits into a pane."""
+    """The last two axes from their beginning, the others at 0, as much as fits into a pane.
+
+    An axis of one index makes no table: the longest of the others takes its place.
+    """
     rank = len(shape)
     columns, rows = max(1, (width - ROW_LABEL) // CELL_WIDTH), max(1, height - 1)
-    return SliceView(shape, rank - 2 if rank > 1 else -1, rank - 1, (0,) * rank, rows, columns)
+    row_axis = rank - 2 if rank > 1 else -1
+    if rank > 2 and shape[row_axis] == 1:
+        row_axis = max(range(rank - 1), key=lambda axis: shape[axis])
+    return SliceView(shape, row_axis, rank - 1, (0,) * rank, rows, columns)
+
+
+def split_name(shape: Sequence[int], names: Sequence[str], split: int) -> str:
+    """Which axes are the rows of a matrix and which its columns: `rows height × width × in, columns out`."""
+    if len(names) != len(shape):
+        names = [str(n) for n in shape]
+    rows, columns = (" × ".join(part) or "1" for part in (names[:split], names[split:]))
+    return f"rows {rows}, columns {columns}"
 
 
 def view_at(view: SliceView, index: Sequence[int]) -> SliceView:

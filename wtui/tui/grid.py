@@ -11,7 +11,7 @@ from wtui.render import numbers
 from wtui.render.depth import METRICS
 from wtui.render.grid import BlockGrid, block_grid, cell_width, grid_lines, label_width, oddness
 from wtui.render.spans import escape
-from wtui.tui.widgets.bars import Bar
+from wtui.tui.widgets.bars import Bar, KeyBar
 from wtui.tui.widgets.text_pane import TextPane
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ class GridScreen(ModalScreen[int | None]):
     def compose(self) -> ComposeResult:
         yield TextPane(id="grid")
         yield Bar(id="cell")
-        keys = Bar(id="grid_keys")
+        keys = KeyBar(id="grid_keys")
         keys.left = [
-            (" ←↑↓→", "accent"), (" move  ", "dim"), ("m", "accent"), (" metric  ", "dim"), ("enter", "accent"),
-            (" go to it  ", "dim"), ("esc", "accent"), (" back", "dim"),
+            (" ←↑↓→", "accent"), (" move  ", "dim"), ("esc", "accent"), (" back  ", "dim"), ("m", "accent"),
+            (" metric  ", "dim"), ("enter", "accent"), (" go to it  ", "dim"),
         ]  # fmt: skip
         keys.right = [("· low  █ high in its row   ▲▼ odd   ✗ not finite   ? not read yet ", "dim")]
         yield keys

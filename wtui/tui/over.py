@@ -40,6 +40,7 @@ def _grid(screen: BrowserScreen, outline: Outline) -> None:
 
 
 def _values(screen: BrowserScreen, outline: Outline) -> None:
+    from wtui.insight.roles import axes, is_torch_layout
     from wtui.tui.viewer import ValuesScreen
 
     subject = screen.subject
@@ -48,7 +49,8 @@ def _values(screen: BrowserScreen, outline: Outline) -> None:
         return
     tensor = outline.catalogue.tensors[subject]
     if tensor.size:
-        screen.app.push_screen(ValuesScreen(subject, tensor, screen.results.row(subject), screen.client.ask))
+        names = axes(tensor, outline.layer(subject), torch_layout=is_torch_layout(outline.catalogue.format))
+        screen.app.push_screen(ValuesScreen(subject, tensor, screen.results.row(subject), screen.client.ask, names))
 
 
 def _picture(screen: BrowserScreen, outline: Outline) -> None:

@@ -120,9 +120,10 @@ class PanesScreen(Screen[None]):
 
     def action_help(self) -> None:
         """The list of keys."""
-        from wtui.tui.overlays import TextOverlay, help_lines
+        from wtui.tui.overlays import TextOverlay, help_lines, overlay_width
 
-        self.app.push_screen(TextOverlay("Keys", help_lines(self.BINDINGS)))
+        width = overlay_width(self.app.size.width) - 2
+        self.app.push_screen(TextOverlay("Keys", help_lines(self.BINDINGS, width)))
 
     def action_palette(self) -> None:
         """Every command by name."""

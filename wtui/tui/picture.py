@@ -10,10 +10,11 @@ from textual.screen import ModalScreen
 
 from wtui.engine.protocol import AskPicture, AskValues, Picture, Values
 from wtui.insight.roles import axes
-from wtui.render.heat import Matrix, filter_lines, heat_lines, legend, scale_of
+from wtui.render.heat import Matrix, enlarged, filter_lines, legend, scale_of
+from wtui.render.slices import split_name
 from wtui.render.spans import Line, escape
 from wtui.tui.filters import FilterPages
-from wtui.tui.widgets.bars import Bar
+from wtui.tui.widgets.bars import Bar, KeyBar
 from wtui.tui.widgets.text_pane import TextPane
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class PictureScreen(ModalScreen[None]):
         self._number = number
         self._tensor = tensor
         self._ask = ask
-        meaning = axes(tensor, layer, torch_layout=torch_layout)
+        meaning = self._meaning = axes(tensor, layer, torch_layout=torch_layout)
         self._filters = FilterPages.of(tensor.shape, meaning)
         self._out_axis = meaning.index("out") if "out" in meaning else 0 if torch_layout else len(tensor.shape) - 1
         self._kinds = ["heat map", *(["filters"] if self._filters else []), "channels"]
@@ -64,7 +65,7 @@ class PictureScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         yield TextPane(id="picture", title=escape(self._tensor.name))
         yield Bar(id="legend")
-        yield Bar(id="picture_keys")
+        yield KeyBar(id="picture_keys")
 
     def on_mount(self) -> None:
         """Ask once there is a size."""
@@ -114,23 +115,21 @@ class PictureScreen(ModalScreen[None]):
         else:
             values = (picture.mean, picture.abs_mean, picture.abs_max)[self._mode]
             scale = scale_of(values)
-            lines = heat_lines(Matrix(*picture.shape, values), scale, colour=self.colour)
+            size = self.query_one("#picture", TextPane).size
+            lines = enlarged(Matrix(*picture.shape, values), scale, size.width, size.height, colour=self.colour)
             rows, columns = picture.size
-            cells = (
-                f"{rows:,} × {columns:,} values in {picture.shape[0]} × {picture.shape[1]} cells, {self._split_name}"
-            )
+            cells = "" if picture.shape == picture.size else f" in {picture.shape[0]} × {picture.shape[1]} cells"
+            shown = f"{rows:,} × {columns:,} values{cells}, {self._split_name}"
             self._put(
                 lines,
                 f"{HEAT_MODES[self._mode]} of each cell",
-                [*legend(scale, colour=self.colour), (f"   {cells}", "dim")],
+                [*legend(scale, colour=self.colour), (f"   {shown}", "dim")],
             )
 
     @property
     def _split_name(self) -> str:
         """Which axes are rows and which are columns."""
-        shape = self._tensor.shape
-        rows, columns = shape[: self._split], shape[self._split :]
-        return f"rows {list(rows)}, columns {list(columns)}"
+        return split_name(self._tensor.shape, self._meaning, self._split)
 
     async def _draw_channels(self, picture: Picture) -> None:
         from wtui.render.plots import channel_plot

@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 from wtui.engine.protocol import AskValues, Values
 from wtui.render.slices import SliceView, box_of, first_view, moved, slice_lines, turned, view_at
 from wtui.render.spans import escape
-from wtui.tui.widgets.bars import Bar
+from wtui.tui.widgets.bars import KeyBar
 from wtui.tui.widgets.text_pane import TextPane
 
 if TYPE_CHECKING:
@@ -44,9 +44,16 @@ class ValuesScreen(ModalScreen[None]):
     ]
 
     def __init__(
-        self, number: int, tensor: TensorEntry, row: SummaryRow | None, ask: Callable[[AskValues], None]
+        self,
+        number: int,
+        tensor: TensorEntry,
+        row: SummaryRow | None,
+        ask: Callable[[AskValues], None],
+        axes: Sequence[str] = (),
     ) -> None:
+        """`axes` are their names, as far as they are known."""
         super().__init__()
+        self._axes = axes
         self._number = number
         self._tensor = tensor
         self._row = row
@@ -56,7 +63,7 @@ class ValuesScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield TextPane(id="values", title=escape(self._tensor.name))
-        keys = Bar(id="values_keys")
+        keys = KeyBar(id="values_keys")
         keys.left = [
             (" ←↑↓→", "accent"), (" scroll  ", "dim"), (", .", "accent"), (" other index  ", "dim"), ("x", "accent"),
             (" other axes  ", "dim"), ("1 2 3", "accent"), (" to min, max, NaN  ", "dim"), ("esc", "accent"),
@@ -96,7 +103,7 @@ class ValuesScreen(ModalScreen[None]):
             pane.put([[("not readable: ", "error"), (escape(answer.problem), "")]])
             return
         scale = self._row.std if self._row is not None and self._row.std == self._row.std else 0.0
-        pane.put(slice_lines(self._view, answer.values, scale), subtitle=self._view.spec)
+        pane.put(slice_lines(self._view, answer.values, scale), subtitle=self._view.described(self._axes))
 
     def action_scroll(self, rows: int, columns: int) -> None:
         """Scroll by rows and columns."""
