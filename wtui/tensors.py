@@ -71,6 +71,8 @@ class FileRef(NamedTuple):
     array: str = ""
     """What `wtui.storage.arrays` has to know to read an array through a library; the path is then that of a file
     which changes with it."""
+    remote: bool = False
+    """Whether the path is an address that was opened as one; whatever else looks like one is a path on the disk."""
 
 
 class Extent(NamedTuple):

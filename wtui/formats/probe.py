@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from wtui.errors import StorageError
-from wtui.storage import CachedSource, FileSource
+from wtui.storage import CachedSource, FileSource, is_remote
+
+if TYPE_CHECKING:
+    from wtui.storage import StoredFile
 
 __all__ = ["Probe"]
 
@@ -21,19 +25,28 @@ MAX_NAMES = 100_000
 
 
 class Probe:
-    """A path that may be a model: a file, a folder, or the prefix of a checkpoint's files."""
+    """A path or address that may be a model: a file, a folder, or the prefix of a checkpoint's files."""
 
     def __init__(self, path: str) -> None:
         """StorageError if nothing is there, or if it is neither a regular file nor a folder."""
         self.path = path
-        self._files: dict[str, FileSource] = {}
+        self._files: dict[str, StoredFile] = {}
+        self._remote = is_remote(path)
+        """Whether the user named an address: only then, and only beside it, anything is asked from a server."""
+        if self._remote:
+            from wtui.storage.remote import list_remote
+
+            self._listed = list_remote(path)
+            self.is_folder = self._listed is not None
+            self.is_file = not self.is_folder and self.file.size >= 0
+            return
         self.is_folder = os.path.isdir(path)
         self.is_file = not self.is_folder and os.path.exists(path)
         if not self.is_folder and not self.is_file and not self._is_prefix():
             raise StorageError(_missing(path), path, _similar(path))
 
     @cached_property
-    def file(self) -> FileSource:
+    def file(self) -> StoredFile:
         """The file itself, opened; its counters tell how much the reader took. StorageError for folders."""
         return self.open(self.path)
 
@@ -52,6 +65,8 @@ class Probe:
         """Names in the folder; empty for files."""
         if not self.is_folder:
             return frozenset()
+        if self._remote:
+            return self._listed or frozenset()
         try:
             with os.scandir(self.path) as entries:
                 return frozenset(e.name for e, _ in zip(entries, range(MAX_NAMES), strict=False))
@@ -61,24 +76,51 @@ class Probe:
     @property
     def suffix(self) -> str:
         """The lower-case suffix of the name, with its dot."""
-        return os.path.splitext(self.path)[1].lower()
+        return os.path.splitext(_bare(self.path) if self._remote else self.path)[1].lower()
 
-    def open(self, path: str) -> FileSource:
+    def open(self, path: str) -> StoredFile:
         """Another file of the same model (a shard, a neighbour), opened once and closed with the probe."""
         if path not in self._files:
-            self._files[path] = FileSource(path)
+            if self._remote and path.startswith(self._folder):
+                from wtui.storage.remote import RemoteSource
+
+                self._files[path] = RemoteSource(path)
+            else:
+                self._files[path] = FileSource(path)
         return self._files[path]
+
+    @property
+    def _folder(self) -> str:
+        """The folder that it is, or that it lies in."""
+        if self._remote:
+            return self.path.rstrip("/") + "/" if self.is_folder else _bare(self.path).rpartition("/")[0] + "/"
+        return self.path if self.is_folder else os.path.dirname(self.path)
 
     def inside(self, name: str) -> str | None:
         """The path of `name` in the folder (or beside the file), None if it would lead out of it or is no file.
 
         Links are followed, since hubs keep their files behind them; names that climb out are not.
         """
-        folder = self.path if self.is_folder else os.path.dirname(self.path)
         if os.path.isabs(name) or "\0" in name or ".." in name.replace("\\", "/").split("/"):
             return None
-        path = os.path.join(folder, name)
+        if self._remote:
+            return self._inside_remote(name)
+        path = os.path.join(self._folder, name)
         return path if os.path.isfile(path) else None
+
+    def _inside_remote(self, name: str) -> str | None:
+        if self.is_folder and "/" not in name and name not in self.names:
+            return None
+        if not self.path.startswith("hf://"):
+            from urllib.parse import quote
+
+            name = quote(name)  # no query, no host and no fragment can be in it
+        path = self._folder + name
+        try:
+            self.open(path)
+        except StorageError:
+            return None
+        return path
 
     @property
     def bytes_read(self) -> int:
@@ -93,6 +135,11 @@ class Probe:
     def _is_prefix(self) -> bool:
         """Whether `path.index` exists: TensorFlow checkpoints are named by their prefix."""
         return os.path.isfile(self.path + ".index")
+
+
+def _bare(address: str) -> str:
+    """An address without what follows `?` or `#`."""
+    return address.partition("#")[0].partition("?")[0]
 
 
 def _missing(path: str) -> str:

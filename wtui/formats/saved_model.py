@@ -23,7 +23,7 @@ from wtui.formats.tf.survey import VARIABLE_VALUE, Place, Survey, survey
 from wtui.formats.tf.tree import Branch, hang, hang_on
 from wtui.formats.tf_graph import name_classes
 from wtui.model import Catalogue, LayerNode, Notice
-from wtui.storage import CachedSource, FileSource, file_ref
+from wtui.storage import CachedSource, StoredFile, file_ref
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,7 +102,7 @@ class _Described(NamedTuple):
     ordered: bool = True
 
 
-def _graph_file(probe: Probe, folder: str) -> FileSource:
+def _graph_file(probe: Probe, folder: str) -> StoredFile:
     if not probe.is_folder:
         return probe.file
     path = os.path.join(folder, GRAPH)

@@ -19,10 +19,11 @@ from wtui.formats.torch.tensors import Tensors
 from wtui.formats.torch.visit import Visitor
 from wtui.formats.zipped import read_directory
 from wtui.model import Catalogue, FileRef, Notice
-from wtui.storage import FileSource, file_ref
+from wtui.storage import file_ref
 
 if TYPE_CHECKING:
     from wtui.formats.probe import Probe
+    from wtui.storage import StoredFile
 
 __all__ = ["Opened", "catalogue", "open_file", "sniff"]
 
@@ -61,7 +62,7 @@ def catalogue(probe: Probe) -> Catalogue:
 
 
 def _visit(
-    file: FileSource, files: list[FileRef], root: Draft, visitor: Visitor
+    file: StoredFile, files: list[FileRef], root: Draft, visitor: Visitor
 ) -> tuple[str, dict[str, Any], list[Notice]]:
     """List everything below `root`; (title, metadata, notices). What the pickle was made of is let go on return."""
     opened = open_file(file, files)
@@ -75,7 +76,7 @@ def _visit(
     return title, {"file": facts, "checkpoint": sections.facts}, opened.notices
 
 
-def open_file(file: FileSource, files: list[FileRef]) -> Opened:
+def open_file(file: StoredFile, files: list[FileRef]) -> Opened:
     """Read the pickle of a file of either kind; `files` gains it."""
     head = file.read(0, min(512, file.size))
     if _is_tar(head):

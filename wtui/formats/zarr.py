@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from wtui.errors import FormatError, WtuiError
 from wtui.formats.names import tree_from_names
 from wtui.model import DTYPE_BITS, Catalogue, Extent, FileRef, LayerNode, Notice, Part, TensorEntry
-from wtui.storage import FileSource, file_ref
+from wtui.storage import FileSource, StoredFile, file_ref
 from wtui.storage.arrays import chunk_origins, describe_array, is_tensorstore_here
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class Listing:
         return FileRef(path, size, status.st_mtime_ns, status.st_ino, None, described)
 
 
-def read_json(source: FileSource) -> dict[str, Any]:
+def read_json(source: StoredFile) -> dict[str, Any]:
     """The object in a metadata file; FormatError if it is none."""
     if source.size > MAX_JSON:
         raise FormatError(f"has {source.size:,} bytes, more than metadata has", source.name)

@@ -7,17 +7,17 @@ from threading import Lock
 
 from wtui.errors import StorageError
 from wtui.model import FileRef, Member
-from wtui.storage.source import FileSource, Source
+from wtui.storage.source import FileSource, Source, StoredFile
 
 __all__ = ["Files", "file_ref"]
 
 Opener = Callable[[FileRef], Source]
 
 
-def file_ref(source: FileSource, member: Member | None = None, size: int | None = None) -> FileRef:
+def file_ref(source: StoredFile, member: Member | None = None, size: int | None = None) -> FileRef:
     """The identity of an open file, or of a member of it that inflates to `size` bytes."""
-    status = source.status
-    return FileRef(source.name, source.size if size is None else size, status.st_mtime_ns, status.st_ino, member)
+    size = source.size if size is None else size
+    return FileRef(source.name, size, source.mtime_ns, source.inode, member, remote=source.remote)
 
 
 class Files:
@@ -59,9 +59,8 @@ class Files:
 
 def open_ref(ref: FileRef) -> Source:
     """Open the file that `ref` describes; StorageError if its size, mtime or inode say that it was replaced since."""
-    source = FileSource(ref.path)
-    status = source.status
-    changed = (status.st_mtime_ns, status.st_ino) != (ref.mtime_ns, ref.inode) and ref.mtime_ns
+    source = _open_file(ref)
+    changed = (source.mtime_ns, source.inode) != (ref.mtime_ns, ref.inode) and ref.mtime_ns
     if changed or (ref.member is None and not ref.array and source.size != ref.size):
         source.close()
         raise StorageError("has changed since it was opened", ref.path, "open it again")
@@ -75,3 +74,11 @@ def open_ref(ref: FileRef) -> Source:
     from wtui.storage.inflate import InflatedSource
 
     return InflatedSource(source, ref.member, ref.size)
+
+
+def _open_file(ref: FileRef) -> StoredFile:
+    if not ref.remote:
+        return FileSource(ref.path)
+    from wtui.storage.remote import RemoteSource
+
+    return RemoteSource(ref.path)

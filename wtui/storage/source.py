@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 
 from wtui.errors import StorageError
 
-__all__ = ["BytesSource", "CachedSource", "FileSource", "Source", "WindowSource"]
+__all__ = ["BytesSource", "CachedSource", "FileSource", "Source", "StoredFile", "WindowSource", "is_remote"]
 
 METADATA_BLOCK = 4096
 """Bytes of a block of `CachedSource`: metadata lies scattered in small pieces, and weights between them are not wanted
@@ -54,6 +54,27 @@ class Source(Protocol):
         """Let go of the file; reading afterwards is an error."""
 
 
+class StoredFile(Source, Protocol):
+    """A source that is a whole file, with what tells one content of it from another."""
+
+    @property
+    def mtime_ns(self) -> int:
+        """When it was last written, in nanoseconds since 1970; 0 if nobody says."""
+
+    @property
+    def inode(self) -> int:
+        """Its inode, or what a server calls its content; 0 if nobody says."""
+
+    @property
+    def remote(self) -> bool:
+        """Whether it lies behind an address."""
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path that the user gave is an address of a file on another machine."""
+    return path.startswith(("https://", "http://", "hf://"))
+
+
 class _Counted:
     """The counters every source has. Plain integers: an update lost between threads only miscounts."""
 
@@ -69,6 +90,8 @@ class _Counted:
 class FileSource(_Counted):
     """A regular file on this machine, opened read-only and without blocking on a FIFO or device."""
 
+    remote = False
+
     def __init__(self, path: str) -> None:
         super().__init__()
         self.name = path
@@ -77,13 +100,12 @@ class FileSource(_Counted):
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
         except (OSError, ValueError) as error:
             raise StorageError(_reason(error), path) from error
-        self.status = os.fstat(self._fd)
-        """What fstat said when it was opened: size, mtime and inode identify the content."""
-        if not stat.S_ISREG(self.status.st_mode):
+        status = os.fstat(self._fd)
+        if not stat.S_ISREG(status.st_mode):
             os.close(self._fd)
             self._fd = -1
             raise StorageError("not a regular file", path)
-        self.size = self.status.st_size
+        self.size, self.mtime_ns, self.inode = status.st_size, status.st_mtime_ns, status.st_ino
 
     def read_into(self, buffer: memoryview, offset: int) -> None:
         _check_range(self, offset, len(buffer))

@@ -93,7 +93,7 @@ class ArrivingScreen(PanesScreen):
             [
                 [("reading the listing …", "accent")],
                 [],
-                [(f"The first {len(first.tensors):,} tensors are in the tree;", "")],
+                [(f"The tree shows the first {len(first.tensors):,};", "")],
                 [("the others and all numbers follow.", "")],
             ]
         )

@@ -20,7 +20,7 @@ from wtui.storage import CachedSource, file_ref
 
 if TYPE_CHECKING:
     from wtui.formats.probe import Probe
-    from wtui.storage import FileSource
+    from wtui.storage import StoredFile
 
 __all__ = ["catalogue", "sniff"]
 
@@ -155,7 +155,7 @@ class _Listing:
                 last, end, owner = file, stop, name
         self._spans.clear()
 
-    def _add_tensors(self, header: Header, file: FileSource, shard: str) -> None:
+    def _add_tensors(self, header: Header, file: StoredFile, shard: str) -> None:
         start = self._data_start(header)
         for info in header.tensors:
             if info.name in self._names:
