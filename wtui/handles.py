@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from wtui.engine.matrix import Cells
     from wtui.engine.summaries import Summaries
     from wtui.model import Catalogue, LayerNode, TensorEntry, Totals
     from wtui.stats.summary import Histogram, Summary
@@ -204,6 +205,21 @@ class Tensor:
         """
         owner = self._opened.summaries.owner(self._index)
         return self._opened.histogram(self.summary(), [owner], bins, lo, hi)
+
+    def heatmap(self, rows: int, columns: int, split: int | None = None) -> Cells:
+        """The tensor as a matrix, reduced to at most `rows` x `columns` cells; it is read once.
+
+        Axes before `split` (default: all but the last) are the matrix's rows. CodecError or StorageError if it cannot
+        be read, UsageError where there are no values.
+        """
+        from wtui.engine.matrix import reduce_matrix
+
+        opened = self._opened
+        entry = opened.catalogue.tensors[opened.summaries.owner(self._index)]
+        split = max(0, len(entry.shape) - 1) if split is None else split
+        cells = reduce_matrix(entry, opened.catalogue, opened.files, split, rows, columns)
+        assert cells is not None  # nobody stops it
+        return cells
 
     def __repr__(self) -> str:
         return f"<wtui.Tensor {self.name!r} {self.dtype} {list(self.shape)}>"

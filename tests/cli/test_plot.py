@@ -164,7 +164,7 @@ def test_parts_that_cannot_be_read(run: Run, cut: Path) -> None:
         (["--bins", "many"], "'many' is not a number"),
         (["--range", "1", "0"], "no values between 1 and 0"),
         (["--range", "nan", "0"], "'nan' is not a finite number, min or max"),
-        (["--kind", "heatmap"], "invalid choice: 'heatmap'"),
+        (["--kind", "cake"], "invalid choice: 'cake'"),
         (["--kind", "depth", "--family", "recurrent"], "there are no recurrent kernels in it"),
         (["--width", "0"], "'0' is not a number"),
         (["a", "b"], "unrecognized arguments: b"),
@@ -175,3 +175,41 @@ def test_impossible_plots(run: Run, small: Path, arguments: list[str], message: 
     assert (done.code, done.out) == (2, "")
     assert message in done.err
     assert done.err.count("\n") == 1
+
+
+def test_a_heat_map_is_the_matrix_in_cells(run: Run, small: Path, arrays: Arrays) -> None:
+    values = arrays["dense.weight"].astype(np.float64)
+    document = run("plot", small, "dense.weight", "--kind", "heatmap", "--json", "--width", 10, "--height", 7).document
+    assert (document["kind"], document["name"], document["split"]) == ("heatmap", "dense.weight", 1)
+    assert (document["rows"], document["columns"]) == values.shape
+    mean, largest = np.array(document["mean"]), np.array(document["abs_max"])
+    assert mean.shape == largest.shape == (5, 10)
+    rows, columns = values.shape[0] // 5, values.shape[1] // 10
+    blocks = values[: 5 * rows, : 10 * columns].reshape(5, rows, 10, columns)
+    assert values.shape == (5 * rows, 10 * columns)
+    np.testing.assert_allclose(mean, blocks.mean((1, 3)), rtol=1e-12)
+    np.testing.assert_allclose(largest, np.abs(blocks).max((1, 3)), rtol=1e-12)
+
+
+def test_a_heat_map_in_a_pipe_is_drawn_by_darkness(run: Run) -> None:
+    done = run("plot", RUN, "conv1/kernel", "--kind", "heatmap", "--ascii")
+    lines = done.out.splitlines()
+    assert lines[0] == "conv1/kernel  rows height x width x in, columns out"
+    assert "72 values" not in lines[-1]
+    assert lines[-1].endswith("9x8 values, a cell each")
+    assert done.out.isascii()
+    assert len({line for line in lines[1:-1] if line}) >= 9
+
+
+def test_a_heat_map_is_of_one_tensor(run: Run, small: Path) -> None:
+    for arguments in ([], ["dense"], ["dense.weight", "--select", "*"], ["constan"]):
+        done = run("plot", small, "--kind", "heatmap", *arguments)
+        assert done.code == 2
+        assert done.err.count("\n") == 1
+
+
+def test_a_broken_heat_map_says_so(run: Run, small: Path, arrays: Arrays) -> None:
+    broken = next(name for name, a in arrays.items() if a.ndim == 2 and a.size and not np.isfinite(a).all())
+    done = run("plot", small, broken, "--kind", "heatmap", "--width", 200, "--height", 200)
+    assert done.code == 0
+    assert "✗" in done.out

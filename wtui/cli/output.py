@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "has_true_colours",
     "is_terminal",
     "plot_size",
     "terminal_size",
@@ -70,7 +71,7 @@ def write_text(text: str) -> None:
 
 def write_lines(lines: Iterable[Line], ascii: bool = False) -> None:
     """Write styled lines: with colour in a terminal (unless NO_COLOR is set), in ASCII where asked for or needed."""
-    colour = is_terminal() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    colour = _is_coloured()
     ascii = ascii or not _is_unicode()
     texts: list[str] = []
     for line in lines:
@@ -91,6 +92,12 @@ def write_plot(lines: Iterable[Line], ascii: bool = False) -> None:
 
         lines = map(to_ascii, lines)
     write_lines(lines, ascii)
+
+
+def has_true_colours(options: Namespace) -> bool:
+    """Whether pictures may be drawn in colours: a terminal that says it knows 24-bit ones, and blocks."""
+    known = os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")
+    return known and _is_coloured() and _is_unicode() and not options.ascii
 
 
 def plot_size(options: Namespace) -> tuple[int, int]:
@@ -126,6 +133,10 @@ def write_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         writer.writerow([escape(cell) if isinstance(cell, str) else cell for cell in row])
 
 
+def _is_coloured() -> bool:
+    return is_terminal() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
 def _is_unicode() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") in ("utf8", "utf16", "utf32")
 
@@ -135,5 +146,12 @@ def _in_ascii(text: str) -> str:
 
 
 def _coloured(line: Line) -> str:
-    parts = [f"\x1b[{_SGR[style]}m{text}\x1b[0m" if text and style in _SGR else text for text, style in line]
-    return "".join(parts)
+    return "".join(f"\x1b[{sgr}m{text}\x1b[0m" if text and (sgr := _sgr(style)) else text for text, style in line)
+
+
+def _sgr(style: str) -> str:
+    """The attributes of a style, `""` for plain text; a `Paint` is colours itself."""
+    if not style.startswith("#") and "/" not in style:
+        return _SGR.get(style, "")
+    colours = zip(("38", "48"), style.split("/"), strict=True)
+    return ";".join(f"{what};2;{';'.join(str(b) for b in bytes.fromhex(c[1:]))}" for what, c in colours if c)
