@@ -25,13 +25,21 @@ CODECS: dict[str, str] = {
     "latin1": "latin1",
     "gguf-blocks": "gguf",
     "affine": "affine",
+    "gptq": "grouped",
+    "awq": "grouped",
+    "awq-zeros": "grouped",
+    "scaled": "scaled",
+    "packed-rows": "scaled",
+    "bnb-4bit": "blockwise",
     "padded": "padded",
     "repeated": "repeated",
     "protobuf-varints": "varints",
 }
 """Module of every `TensorEntry.encoding`."""
 
-LOSSLESS = frozenset({"raw", "hdf5-chunks", "fill", "padded", "repeated", "protobuf-varints"})
+LOSSLESS = frozenset(
+    {"raw", "hdf5-chunks", "fill", "padded", "repeated", "protobuf-varints", "awq-zeros", "packed-rows"}
+)
 """Encodings that hold the values themselves; what another holds are values that stand for them by scales."""
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wtui.codecs.gguf_loops import FLOAT, compiled
+from wtui.codecs.gguf_loops import FLOAT
+from wtui.codecs.loops import compiled
 from wtui.errors import CodecError
 
 if TYPE_CHECKING:

@@ -8,28 +8,18 @@ does not matter. Knows neither files nor byte orders.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
+
+from wtui.codecs.loops import compiled
 
 __all__ = [
     "iq4_xs", "nibbles_from_table", "nvfp4", "q1_0", "q2_k", "q3_k", "q4_0", "q4_1", "q4_k", "q5_0", "q5_1", "q5_k",
     "q6_k", "signed_bytes", "tq1_0", "tq2_0",
 ]  # fmt: skip
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
 FLOAT = np.float32
-
-
-def compiled(function: Function) -> Function:
-    """The function compiled by numba when it is first called; not kept on disk where nothing can be written."""
-    try:
-        return cast("Function", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
-    except RuntimeError:
-        return cast("Function", numba.njit(nogil=True, error_model="numpy")(function))
 
 
 @compiled

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import TYPE_CHECKING, Protocol
 
+from wtui.engine.parts import read_part
 from wtui.errors import CodecError
 from wtui.model import DTYPE_BITS, RAW, Catalogue, Part, TensorEntry
 from wtui.stats.box import Box
@@ -286,9 +287,7 @@ class _Boxes:
 
     def _decoded(self, part: Part) -> NDArray[np.generic]:
         """The values of one part, without what sticks out over the tensor's edge."""
-        file, offset, length = part.extent
-        data = self._files[file].read(offset, length) if length else b""
-        values = self._codec.decode(memoryview(data), self._entry, part)
+        values = self._codec.decode(read_part(part, self._files), self._entry, part)
         return values[tuple(slice(n) for n in self._clipped(part))]
 
 

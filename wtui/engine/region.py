@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from wtui.engine.blocks import read_span
+from wtui.engine.parts import read_part
 from wtui.errors import CodecError, UsageError
 from wtui.model import DTYPE_BITS, RAW, Catalogue, Part, TensorEntry
 
@@ -106,9 +107,7 @@ def decoded_box(
         low = tuple(max(a, o) for a, o in zip(start, origin, strict=True))
         high = tuple(min(b, o + n) for b, o, n in zip(stop, origin, size, strict=True))
         if all(a < b for a, b in zip(low, high, strict=True)):
-            file, offset, length = part.extent
-            data = files[file].read(offset, length) if length else b""
-            values = decoder.decode(memoryview(data), entry, part)
+            values = decoder.decode(read_part(part, files), entry, part)
             here = tuple(slice(a - s, b - s) for a, b, s in zip(low, high, start, strict=True))
             there = tuple(slice(a - o, b - o) for a, b, o in zip(low, high, origin, strict=True))
             out[here] = values[there]

@@ -1,6 +1,6 @@
 """safetensors: a JSON header with names, dtypes, shapes and offsets, then the values. One file.
 
-What lies beside the file (a configuration, an index) belongs to a folder, and is not looked at here.
+Packed weights are unpacked by what `config.json` beside the file says of them; an index beside it is not looked at.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from wtui.formats.names import tree_from_names
+from wtui.formats.safe.folder import values_of
 from wtui.formats.safe.header import MAX_HEADER, Header, entries, read_first, read_header
 from wtui.model import Catalogue, LayerNode, TensorEntry
 from wtui.storage import file_ref
@@ -36,9 +37,11 @@ def catalogue(probe: Probe) -> Catalogue:
 
 def _described(probe: Probe, header: Header) -> Catalogue:
     tensors, warnings = entries(header, 0)
-    root = LayerNode(os.path.basename(probe.path), "")
-    ordered = tree_from_names(tensors, ".", root, keep_order=_order_is_meant(tensors))
     files = (file_ref(probe.file),)
+    keep_order = _order_is_meant(tensors)
+    tensors = values_of(tensors, probe, files, warnings)
+    root = LayerNode(os.path.basename(probe.path), "")
+    ordered = tree_from_names(tensors, ".", root, keep_order=keep_order)
     return Catalogue(probe.path, "safetensors", files, ordered, root, {"metadata": header.metadata}, warnings)
 
 

@@ -5,13 +5,14 @@ The index only says which file holds which name; shapes and offsets come from ev
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wtui.errors import FormatError, StorageError
+from wtui.formats.beside import class_in, configuration, read_json
 from wtui.formats.names import tree_from_names
+from wtui.formats.safe.folder import values_of
 from wtui.formats.safe.header import entries, read_header
 from wtui.model import Catalogue, FileRef, LayerNode, Notice, TensorEntry
 from wtui.storage import file_ref
@@ -23,8 +24,6 @@ __all__ = ["catalogue", "sniff"]
 
 INDEX_SUFFIX = ".safetensors.index.json"
 _SHARD = re.compile(r"-\d{5}-of-\d{5}\.safetensors$")
-MAX_JSON = 64 << 20
-"""Bytes of an index or config.json that are read: the index of a million tensors is about this large."""
 
 
 def sniff(probe: Probe) -> bool:
@@ -49,10 +48,10 @@ def catalogue(probe: Probe) -> Catalogue:
             )
     for name in held - weight_map.keys() if index else ():
         warnings.append(Notice(name, "a shard holds it, the index does not name it"))
-    config = _json(probe, "config.json")
-    classes = config.get("architectures") or [""]
+    config = configuration(probe, "config.json", warnings)
+    tensors = values_of(tensors, probe, files, warnings, config)
     name = os.path.basename(os.path.abspath(probe.path if probe.is_folder else os.path.dirname(probe.path)))
-    root = LayerNode(name, "", str(classes[0]), config)
+    root = LayerNode(name, "", class_in(config), config)
     ordered = tree_from_names(tensors, ".", root)
     title = f"safetensors, {len(files)} shards" if len(files) != 1 else "safetensors"
     return Catalogue(probe.path, title, files, ordered, root, {"config": config}, warnings)
@@ -72,7 +71,7 @@ def _loose_shards(probe: Probe) -> list[str]:
 
 
 def _weight_map(probe: Probe, index: str) -> dict[str, str]:
-    weights = _json(probe, index).get("weight_map")
+    weights = read_json(probe, index).get("weight_map")
     if not isinstance(weights, dict) or not all(isinstance(v, str) for v in weights.values()):
         raise FormatError("has no weight_map of tensor names to files", os.path.join(probe.path, index))
     return weights
@@ -103,18 +102,3 @@ def _read_shards(probe: Probe, shards: list[str]) -> tuple[list[TensorEntry], li
     if not files:
         raise FormatError(warnings[0].message if warnings else "names no shards", probe.path)
     return tensors, files, warnings
-
-
-def _json(probe: Probe, name: str) -> dict[str, Any]:
-    """A JSON object from beside the weights, `{}` where there is none; FormatError where it is damaged."""
-    path = probe.inside(name)
-    if path is None:
-        return {}
-    source = probe.open(path)
-    if source.size > MAX_JSON:
-        raise FormatError(f"has {source.size:,} bytes, too many to be metadata", path)
-    try:
-        value = json.loads(source.read(0, source.size))
-    except ValueError as error:
-        raise FormatError(f"is not valid JSON ({error})", path) from error
-    return value if isinstance(value, dict) else {}

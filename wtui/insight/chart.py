@@ -143,7 +143,7 @@ class Chart:
 
 def _part(tensor: TensorEntry, family: str, is_norm: bool) -> Part:
     role = tensor.role.lower()
-    if tensor.group != "model":
+    if tensor.group not in ("model", "quantisation"):
         return "slot"
     if _ADAPTER.search(tensor.name.lower()):
         return "adapter"

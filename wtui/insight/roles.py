@@ -64,6 +64,8 @@ def lite_axes(tensor: TensorEntry, layer: LayerNode) -> tuple[str, ...]:
 
 def family(tensor: TensorEntry, layer: LayerNode) -> str:
     """The family of a tensor of `layer`; `""` for optimizer slots, which belong to none."""
+    if tensor.group == "quantisation":
+        return "other"
     if tensor.group != "model":
         return ""
     role, rank = tensor.role.lower(), len(tensor.shape)

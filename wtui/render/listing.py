@@ -97,13 +97,15 @@ class _Words:
 
     def of_tensor(self, tensor: TensorEntry) -> tuple[str, ...]:
         """Of a tensor."""
-        key = (tensor.shape, tensor.dtype, tensor.trainable, tensor.alias_of, tensor.problem)
+        key = (tensor.shape, tensor.dtype, tensor.trainable, tensor.alias_of, tensor.problem, tensor.encoding_args)
         return self._tensors.get(key) or self._tensors.setdefault(key, _about(tensor))
 
 
 def _about(tensor: TensorEntry) -> tuple[str, ...]:
     """The cells behind a tensor's name."""
-    note = f"same bytes as {escape(tensor.alias_of)}" if tensor.alias_of else "not readable" if tensor.problem else ""
+    about = str(dict(tensor.encoding_args).get("about", "")) if tensor.encoding_args else ""
+    note = f"same bytes as {escape(tensor.alias_of)}" if tensor.alias_of else escape(about)
+    note = "not readable" if tensor.problem else note
     sizes = f"{tensor.size:,}", numbers.size(tensor.nbytes)
     return numbers.shape(tensor.shape), escape(tensor.dtype), *sizes, _YES_NO[tensor.trainable], note
 

@@ -41,7 +41,10 @@ def tensor_panel(
     role = escape(tensor.role) + (f" ({tensor.inferred})" if tensor.inferred else "")
     lines.append([(role, "title"), (" of ", "dim"), (f"{owner} ", ""), (escape(layer.name), "name")])
     lines += _shape_lines(tensor, axes, width)
-    lines.append(_facts(tensor))
+    lines += wrap(_facts(tensor), width, 2)
+    about = dict(tensor.encoding_args).get("about")
+    if about:
+        lines += wrap([("stored as ", "dim"), (escape(str(about)), "")], width, 2)
     if tensor.alias_of:
         lines.append([("same bytes as ", "dim"), (escape(tensor.alias_of), "name")])
     problem = failure or tensor.problem
@@ -85,7 +88,7 @@ def model_panel(
     lines = _wrapped(reading, width)
     lines.append([(escape(root.class_name) or "model", "title"), (f"  {escape(catalogue.format)}", "dim")])
     lines += _totals_lines(totals.parameters, totals.trainable, totals.non_trainable, totals.bytes)
-    for group in ("optimizer", "state"):
+    for group in ("optimizer", "quantisation", "state"):
         values = sum(t.size for t in catalogue.tensors if t.group == group)
         if values:
             lines.append([(group.ljust(14), "dim"), (f"{values:,}", "number"), (" values beside", "dim")])

@@ -29,6 +29,9 @@ DIGITS = 5
 NUMBERS_WIDTH = 64
 """Columns for the numbers of the whole model, in two columns."""
 
+_BESIDE = ("optimizer", "Optimizer params"), ("quantisation", "Quantisation values")
+"""Groups of tensors that do not count, and what their sums are called."""
+
 NO_SUM = 0, 0
 """Parameters and bytes of no tensors."""
 
@@ -117,7 +120,8 @@ def totals_lines(catalogue: Catalogue, selected: Collection[int] | None = None) 
     if None in sums:
         line = _sum_line("Trainable or not", sums[None])
         lines.append([*line, (", the file does not say", "dim")])
-    return [*lines, _sum_line("Optimizer params", sums["optimizer"])] if "optimizer" in sums else lines
+    lines += [_sum_line(title, sums[group]) for group, title in _BESIDE if group in sums]
+    return lines
 
 
 def _sums(tensors: Iterable[TensorEntry]) -> dict[bool | str | None, tuple[int, int]]:

@@ -1,0 +1,35 @@
+"""What the files beside safetensors say of their tensors: how packed ones are unpacked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wtui.formats.beside import configuration
+from wtui.formats.packed import CONFIGURATIONS, settings_of, unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wtui.formats.probe import Probe
+    from wtui.model import Extent, FileRef, Notice, TensorEntry
+
+__all__ = ["values_of"]
+
+
+def values_of(
+    tensors: list[TensorEntry],
+    probe: Probe,
+    files: Sequence[FileRef],
+    notices: list[Notice],
+    config: dict[str, Any] | None = None,
+) -> list[TensorEntry]:
+    """The tensors, packed ones as the values they stand for; `config` is read from beside them if it is not given."""
+
+    def read(extent: Extent) -> bytes:
+        return probe.open(files[extent.file].path).read(extent.offset, extent.length)
+
+    def settings() -> Any:
+        main = configuration(probe, "config.json", notices) if config is None else config
+        return settings_of(main, [configuration(probe, name, notices) for name in CONFIGURATIONS])
+
+    return unpacked(tensors, settings, read)
