@@ -202,3 +202,20 @@ def test_plain_tensors_of_such_names_stay_as_they_are(tmp_path: Path) -> None:
         assert not model.other_tensors
         for name, array in arrays.items():
             np.testing.assert_array_equal(model[name].array(), array)
+
+
+@pytest.mark.parametrize("scheme", ["gptq", "awq", "compressed-zero-points", "nf4"])
+def test_in_pytorch_files(scheme: str, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    packed = SCHEMES[scheme]()
+    state = {
+        f"{files.NAME}.{k}": torch.from_numpy(v.copy()) if v.dtype.name != "bfloat16" else
+        torch.from_numpy(v.view(np.int16).copy()).view(torch.bfloat16) for k, v in packed.tensors.items()
+    }  # fmt: skip
+    torch.save(state, tmp_path / "pytorch_model.bin")
+    (tmp_path / "config.json").write_text(json.dumps({"quantization_config": packed.config}))
+    for path in (tmp_path, tmp_path / "pytorch_model.bin"):
+        with wtui.open(path) as model:
+            assert not model.warnings
+            np.testing.assert_allclose(model[WEIGHT].array(), packed.values, rtol=3e-7)
+            assert model.totals.parameters == packed.values.size

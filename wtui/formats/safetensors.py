@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from wtui.formats.names import tree_from_names
-from wtui.formats.safe.folder import values_of
+from wtui.formats.packed.folder import values_of
 from wtui.formats.safe.header import MAX_HEADER, Header, entries, read_first, read_header
 from wtui.model import Catalogue, LayerNode, TensorEntry
 from wtui.storage import file_ref

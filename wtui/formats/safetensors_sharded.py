@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from wtui.errors import FormatError, StorageError
 from wtui.formats.beside import class_in, configuration, read_json
 from wtui.formats.names import tree_from_names
-from wtui.formats.safe.folder import values_of
+from wtui.formats.packed.folder import values_of
 from wtui.formats.safe.header import entries, read_header
 from wtui.model import Catalogue, FileRef, LayerNode, Notice, TensorEntry
 from wtui.storage import file_ref

@@ -58,7 +58,7 @@ def catalogue(probe: Probe) -> Catalogue:
     files: list[FileRef] = []
     visitor, root = Visitor(), Draft(os.path.basename(probe.path))
     title, metadata, notices = _visit(probe.file, files, root, visitor)
-    return describe(probe.path, title, files, root, visitor, metadata, [*notices, *_placeholders(root)])
+    return describe(probe.path, title, files, root, visitor, metadata, [*notices, *_placeholders(root)], probe)
 
 
 def _visit(

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from wtui.errors import FormatError, StorageError, WtuiError
+from wtui.formats.packed.folder import values_of
 from wtui.formats.torch.describe import finish_with_optimizers
 from wtui.formats.torch.draft import Draft
 from wtui.formats.torch.folder import class_in_config, folder_name, read_json
@@ -59,9 +60,10 @@ def catalogue(probe: Probe) -> Catalogue:
     done = finish_with_optimizers(root, visitor)
     held = {t.name for t in done.tensors}
     warnings += _disagreements(weight_map, held) if index else []
+    tensors = values_of(done.tensors, probe, files, warnings, config)
     warnings += [Notice("", n) for n in visitor.notices]
     title = f"PyTorch, {len(shards)} shards" if len(shards) != 1 else "PyTorch"
-    return Catalogue(probe.path, title, files, done.tensors, done.root, {"config": config}, [*warnings, *done.notices])
+    return Catalogue(probe.path, title, files, tensors, done.root, {"config": config}, [*warnings, *done.notices])
 
 
 def _index_name(probe: Probe) -> str:

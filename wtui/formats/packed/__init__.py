@@ -67,6 +67,14 @@ def unpacked(
         module = Module(tensors, numbers, tensors[number], said, read)
         for index, entry in _HANDLERS[key](module).items():
             tensors[index] = entry
+    return _renamed(tensors, numbers)
+
+
+def _renamed(tensors: list[TensorEntry], numbers: Mapping[str, int]) -> list[TensorEntry]:
+    """The tensors, aliases of those that have another name now called so."""
+    for number, tensor in enumerate(tensors):
+        if tensor.alias_of is not None and tensor.alias_of in numbers:
+            tensors[number] = tensor._replace(alias_of=tensors[numbers[tensor.alias_of]].name)
     return tensors
 
 

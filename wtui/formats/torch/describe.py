@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wtui.formats.inert.danger import dangerous
+from wtui.formats.packed.folder import values_of
 from wtui.formats.torch.draft import Draft, Finished, finish, name_all
 from wtui.formats.torch.sections import fold_optimizers
 from wtui.model import Catalogue, FileRef, LayerNode, Notice
 
 if TYPE_CHECKING:
     from wtui.formats.inert import Global
+    from wtui.formats.probe import Probe
     from wtui.formats.torch.visit import Visitor
 
 __all__ = ["danger_notice", "describe", "finish_with_optimizers"]
@@ -41,11 +43,14 @@ def describe(
     visitor: Visitor,
     metadata: Mapping[str, Any],
     notices: Sequence[Notice] = (),
+    probe: Probe | None = None,
 ) -> Catalogue:
-    """The catalogue of everything that was visited."""
+    """The catalogue of everything that was visited; packed weights are unpacked where the `probe` is given."""
     done = finish_with_optimizers(root, visitor)
-    told = [*notices, *(Notice("", n) for n in visitor.notices), *done.notices]
-    if not done.tensors:
+    said: list[Notice] = []
+    tensors = done.tensors if probe is None else values_of(done.tensors, probe, files, said)
+    told = [*notices, *said, *(Notice("", n) for n in visitor.notices), *done.notices]
+    if not tensors:
         told.append(Notice("", "holds no tensors"))
     tree: LayerNode = done.root
-    return Catalogue(path, title, files, done.tensors, tree, metadata, told)
+    return Catalogue(path, title, files, tensors, tree, metadata, told)

@@ -1,9 +1,10 @@
-"""What the files beside safetensors say of their tensors: how packed ones are unpacked."""
+"""Packed weights of a catalogue, unpacked by what the files beside them say."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wtui.errors import FormatError
 from wtui.formats.beside import configuration
 from wtui.formats.packed import CONFIGURATIONS, settings_of, unpacked
 
@@ -26,6 +27,8 @@ def values_of(
     """The tensors, packed ones as the values they stand for; `config` is read from beside them if it is not given."""
 
     def read(extent: Extent) -> bytes:
+        if files[extent.file].member is not None:
+            raise FormatError("is inside a compressed archive", files[extent.file].path)
         return probe.open(files[extent.file].path).read(extent.offset, extent.length)
 
     def settings() -> Any:
