@@ -12,19 +12,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wtui.api import Layer, Model, ScanResult, Tensor, browse, open
+    from wtui.comparisons import compare
     from wtui.errors import WtuiError
+    from wtui.insight.compared import Compared
     from wtui.stats.summary import Summary
 
-__all__ = ["Layer", "Model", "ScanResult", "Summary", "Tensor", "WtuiError", "__version__", "browse", "open"]
+__all__ = [
+    "Compared",
+    "Layer",
+    "Model",
+    "ScanResult",
+    "Summary",
+    "Tensor",
+    "WtuiError",
+    "__version__",
+    "browse",
+    "compare",
+    "open",
+]
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Compared": "insight.compared",
     "Layer": "api",
     "Model": "api",
     "ScanResult": "api",
     "Tensor": "api",
     "browse": "api",
+    "compare": "comparisons",
     "open": "api",
     "Summary": "stats.summary",
     "WtuiError": "errors",

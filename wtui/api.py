@@ -138,6 +138,11 @@ class Model:
         return "" if self._opened.in_memory else self.catalogue.path
 
     @property
+    def files(self) -> Files:
+        """Where its bytes are; StorageError once it is closed."""
+        return self._opened.files
+
+    @property
     def format(self) -> str:
         """Format and version: `Keras 3.15.1`."""
         return self.catalogue.format

@@ -39,6 +39,13 @@ def test_summaries_import_neither_screen_nor_frameworks() -> None:
     assert not loaded & {"textual", "tensorflow", "keras", "plotext"}
 
 
+def test_comparing_imports_neither_screen_nor_frameworks() -> None:
+    paths = [str(DEMO / "digits-run" / f"epoch-{i}.keras") for i in (1, 2)]
+    loaded = imported_by(f"import wtui\nwtui.compare(*{paths!r})")
+    assert "numpy" in loaded
+    assert not loaded & {"textual", "tensorflow", "keras", "plotext"}
+
+
 def test_public_names_exist() -> None:
     for name in wtui.__all__:
         assert getattr(wtui, name) is not None

@@ -11,6 +11,7 @@ COMMANDS: dict[str, str] = {
     "summary": "the architecture as Keras shows it: output shapes, connections, activations",
     "activations": "what every layer gives for an input: distributions, dead units, signal by depth",
     "check": "what is wrong with a model, or remarkable, the worst first",
+    "diff": "what differs between two models or more, tensor by tensor; whether weights load",
     "cache": "statistics that are kept between runs: where, how large; clears them",
     "demo": "open the models that come with wtui",
     "help": "this text, or that of a command",

@@ -40,6 +40,8 @@ EXAMPLES = """  wtui check vgg16.keras
   wtui check run/                       a folder of checkpoints
   wtui check model.h5 --json | jq '.findings[] | select(.severity == "error")'"""
 
+PATHS = "a model file, or a folder that is a model; or a folder of checkpoints"
+
 
 def run(arguments: Sequence[str]) -> int:
     """Examine and print; the exit code."""
@@ -62,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
-    parser = data_parser("wtui check", DESCRIPTION, EXAMPLES, several=True)
+    parser = data_parser("wtui check", DESCRIPTION, EXAMPLES, several=PATHS)
     parser.add_argument(
         "--fail-on", choices=SEVERITIES, default="error", help="the mildest finding that makes the exit code 1"
     )

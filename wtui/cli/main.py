@@ -35,6 +35,7 @@ examples:
   wtui stats vgg16.keras --select '*/kernel' --csv > kernels.csv
   wtui plot vgg16.keras fc1/kernel
   wtui check vgg16.keras
+  wtui diff before.keras after.keras
   wtui ./ls             a file that is called like a command
 
 options:
@@ -44,7 +45,7 @@ options:
   --version             the version of wtui
   -h, --help            this text; `wtui COMMAND -h` is the help of a command
 
-exit codes: 0 done, 1 findings, 2 bad usage or nothing could be read, 3 not everything could be read
+exit codes: 0 done, 1 findings or different, 2 bad usage or nothing could be read, 3 not everything could be read
 """
 
 

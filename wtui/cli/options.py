@@ -55,14 +55,13 @@ class Parser(ArgumentParser):
         write_text(message)
 
 
-def data_parser(prog: str, description: str, examples: str, *, csv: bool = False, several: bool = False) -> Parser:
-    """A parser with the arguments of every command that prints data about one model, or with `several` about more."""
+def data_parser(prog: str, description: str, examples: str, *, csv: bool = False, several: str = "") -> Parser:
+    """A parser with the arguments of every command that prints data about a model, or about `several` of them."""
     parser = Parser(prog, description, examples)
-    what = "a model file, or a folder that is a model"
     if several:
-        parser.add_argument("paths", metavar="PATH", nargs="+", help=f"{what}; or a folder of checkpoints")
+        parser.add_argument("paths", metavar="PATH", nargs="+", help=several)
     else:
-        parser.add_argument("path", metavar="PATH", help=what)
+        parser.add_argument("path", metavar="PATH", help="a model file, or a folder that is a model")
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="one JSON document and nothing else")
     if csv:
@@ -77,25 +76,26 @@ def data_parser(prog: str, description: str, examples: str, *, csv: bool = False
     return parser
 
 
-def open_model(options: Namespace) -> Model:
-    """The model that the arguments name; in a folder that is no model, the only one there is."""
+def open_model(options: Namespace, path: str | None = None) -> Model:
+    """The model that the arguments name (`path`: of several); in a folder that is no model, the only one there is."""
     from wtui.api import open
 
+    path = options.path if path is None else path
     try:
-        return open(options.path, format=options.format, cache=not options.no_cache, threads=options.threads)
+        return open(path, format=options.format, cache=not options.no_cache, threads=options.threads)
     except FormatError as error:
-        if options.format is not None or not os.path.isdir(options.path):
+        if options.format is not None or not os.path.isdir(path):
             raise
         from wtui.formats.candidates import models_inside
 
-        found = models_inside(options.path)
+        found = models_inside(path)
         if not found:
             raise
         if len(found) > 1:
-            _refuse_run(options.path)
-            names = ", ".join(os.path.relpath(c.path, options.path) for c in found[:NEAREST])
+            _refuse_run(path)
+            names = ", ".join(os.path.relpath(c.path, path) for c in found[:NEAREST])
             more = f" and {len(found) - NEAREST} more" if len(found) > NEAREST else ""
-            raise UsageError("a folder of several models", options.path, f"name one: {names}{more}") from error
+            raise UsageError("a folder of several models", path, f"name one: {names}{more}") from error
         return open(found[0].path, cache=not options.no_cache, threads=options.threads)
 
 

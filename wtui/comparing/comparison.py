@@ -12,7 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from wtui.insight.anatomy import output_axes
+from wtui.insight.changes import LayerChange
 from wtui.insight.pairing import pair_models
+from wtui.model import NO_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -46,14 +48,6 @@ class PairResult(NamedTuple):
     """None where `problem` says why."""
     layout: Layout | None
     problem: str = ""
-
-
-class LayerChange(NamedTuple):
-    """The pairs below a layer of B taken together."""
-
-    node: LayerNode
-    row: DifferenceRow
-    pairs: int
 
 
 class Comparison:
@@ -91,8 +85,10 @@ class Comparison:
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
-        """The pairs that are compared, in B's order."""
-        return tuple(p for p in self.pairing.pairs if self._is_wanted(p.a, p.b))
+        """The pairs that are compared, in B's order; not those of texts and the like, which have no numbers."""
+        tensors_a, tensors_b = self.a.catalogue.tensors, self.b.catalogue.tensors
+        found = (p for p in self.pairing.pairs if self._is_wanted(p.a, p.b))
+        return tuple(p for p in found if not {tensors_a[p.a].dtype, tensors_b[p.b].dtype} & NO_NUMBERS)
 
     @cached_property
     def only_a(self) -> tuple[int, ...]:

@@ -138,12 +138,17 @@ def depth_plot(
     width: int,
     height: int,
     zero: bool = True,
+    top: float = -math.inf,
 ) -> tuple[Line, ...]:
-    """A metric against depth, 1 to `members`; the point at position `current` is marked. `zero` keeps 0 in sight."""
+    """A metric against depth, 1 to `members`; the point at position `current` is marked. `zero` keeps 0 in sight.
+
+    `top` is what the y axis reaches at least, so that plots side by side have one scale.
+    """
     shown = [p for p in points if math.isfinite(p.value)]
     if not shown:
         return ()
     low, high = _value_range(shown, zero)
+    high = max(high, top)
     with _LOCK:
         figure = _figure(width, height)
         _draw_band(figure, shown, (high - low) / (2 * max(1, height - FRAME_ROWS)))

@@ -1,0 +1,327 @@
+"""The text of `wtui diff` for two models: pairs, channels, layers, what only one has, the verdict. Pure.
+
+Every text is a list of styled lines for a given width; without a width nothing is left out. Text from files is escaped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import inf
+from typing import TYPE_CHECKING
+
+from wtui.insight.changes import change_rank, sorted_changes
+from wtui.insight.pairing.types import HOWS
+from wtui.render import numbers
+from wtui.render.columns import Column, Row, aligned
+from wtui.render.plots import DepthPoint, depth_plot
+from wtui.render.spans import Line, StyleName, escape, wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from wtui.insight.changes import LayerChange, TensorChange
+    from wtui.insight.compared import Compared
+    from wtui.model import Catalogue
+    from wtui.stats.difference_row import DifferenceRow
+
+__all__ = ["change_cell", "depth_lines", "head_lines", "pairing_lines", "table_lines", "verdict_line", "whole_lines"]
+
+DIGITS = 4
+"""Significant digits of a number in a table."""
+
+CHANNELS_OF = 5
+"""Pairs of which is said which channels moved most: those that changed most."""
+
+LISTED_CHANNELS = 3
+"""Channels that are named of each."""
+
+LISTED = 20
+"""Tensors that are listed of those that only one model has, in a terminal."""
+
+LEGEND_WIDTH = 100
+"""Columns of the legend in a pipe."""
+
+LEGEND = (
+    "change: L2 norm of B - A over that of A. changed: share of values. flips: values whose sign changed. "
+    "KS: largest distance of the two distribution functions. half in: the fewest output channels that hold half "
+    "of the squared change, of how many."
+)
+
+
+def head_lines(catalogues: Sequence[Catalogue]) -> list[Line]:
+    """Which models are compared, a letter for each."""
+    lines: list[Line] = []
+    for letter, catalogue in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", catalogues, strict=False):
+        facts = [escape(f) for f in (catalogue.format, catalogue.root.class_name) if f]
+        lines.append([(f"{letter}  ", "title"), (escape(catalogue.path), "bold"), ("  " + "  ".join(facts), "dim")])
+    return lines
+
+
+def pairing_lines(found: Compared, width: int | None = None) -> list[Line]:
+    """How many tensors were paired, by what, and what was seen through."""
+    pairs = found.pairs
+    if not pairs:
+        return []
+    hows = Counter(c.paired_by for c in pairs)
+    said = ", ".join(f"{hows[how]:,} by {how} ({words})" for how, words in HOWS.items() if hows[how])
+    texts = [f"{_many(len(pairs), 'pair')}: {'all by name' if hows['name'] == len(pairs) else said}"]
+    for prefix in found.prefixes:
+        sides = [f"`{p}.` of {side}'s" for p, side in ((prefix.a, "A"), (prefix.b, "B")) if p]
+        texts.append(f"prefix {' and '.join(sides)} names is seen through")
+    layouts = Counter(c.layout.text for c in pairs if c.layout and not c.layout.is_plain)
+    if layouts:
+        words = ", ".join(f"{n:,} {text}" for text, n in layouts.most_common())
+        texts.append(f"other layouts, A's axes in B's order: {words}")
+    texts += found.notes
+    if found.beside:
+        texts.append(f"{_many(found.beside, 'tensor')} stored beside the models not compared (--all does)")
+    return [line for text in texts for line in _wrapped([(escape(text), "dim")], width)]
+
+
+def table_lines(
+    found: Compared, order: str | None, width: int | None = None, *, changed_only: bool = False
+) -> list[Line]:
+    """A row for each pair that was read, then where the change is, then the layers."""
+    rows = [c for c in sorted_changes(found.pairs, order) if c.row is not None]
+    shown = [c for c in rows if not (changed_only and c.is_equal())]
+    lines: list[Line] = []
+    if shown:
+        lines += [*_pair_table(shown, width), []]
+    if any(map(_moved, shown)):
+        lines += [*wrap([(LEGEND, "dim")], width or LEGEND_WIDTH, 2), []]
+    lines += _channel_lines(rows, width)
+    return lines + (_layer_lines(found.layers, width) if any(map(_moved, rows)) else [])
+
+
+def _moved(change: TensorChange) -> bool:
+    """Whether there is anything to say in numbers."""
+    return change.row is not None and not change.row.identical
+
+
+def _pair_table(changes: Sequence[TensorChange], width: int | None) -> list[Line]:
+    wanted = [column for column in _COLUMNS if column[2] is None or any(map(column[2], changes))]
+    table = [Row([cell(c) for _, cell, _ in wanted], _style(c)) for c in changes]
+    return aligned([column for column, _, _ in wanted], table, width)
+
+
+def change_cell(row: DifferenceRow) -> str:
+    """The relative L2 change, or a word where no number says it."""
+    if row.identical:
+        return "identical"
+    if not row.changed:
+        return "equal"
+    if row.left_out == row.pairs:
+        return "NaN/Inf"
+    if not row.left_out_differ and row.l2_a == 0:
+        return "was all 0"
+    return numbers.value(row.relative_l2, DIGITS)
+
+
+def _number(read: Callable[[DifferenceRow], float | int]) -> Callable[[TensorChange], str]:
+    """The cell of a number; identical pairs show none."""
+    return lambda c: "" if c.row is None or c.row.identical else numbers.value(read(c.row), DIGITS)
+
+
+def _of_row(read: Callable[[DifferenceRow], str]) -> Callable[[TensorChange], str]:
+    return lambda c: read(c.row) if c.row is not None else ""
+
+
+def _broken_cell(row: DifferenceRow) -> str:
+    parts = [(row.broken, "new"), (row.mended, "gone"), (row.left_out - row.broken - row.mended, "in both")]
+    return ", ".join(f"{n:,} {word}" for n, word in parts if n)
+
+
+def _rounded_cell(row: DifferenceRow) -> str:
+    return "" if row.rounded_equal is None else numbers.percent(row.rounded_equal, row.pairs)
+
+
+_COLUMNS: tuple[tuple[Column, Callable[[TensorChange], str], Callable[[TensorChange], bool] | None], ...] = (
+    (Column("tensor", right=False), lambda c: escape(c.name), None),
+    (Column("change", keep=10), _of_row(change_cell), None),
+    (Column("cosine", keep=8), _number(lambda r: r.cosine), _moved),
+    (
+        Column("changed", keep=9),
+        _of_row(lambda r: "" if r.identical else numbers.percent(r.changed, r.pairs)),
+        _moved,
+    ),
+    (Column("max |d|", keep=7), _number(lambda r: r.max_abs), _moved),
+    (Column("mean |d|", keep=5), _number(lambda r: r.mean_abs), _moved),
+    (Column("flips", keep=4), _number(lambda r: r.sign_flips), _moved),
+    (Column("KS", keep=3), _number(lambda r: r.ks), _moved),
+    (
+        Column("half in", keep=2),
+        _of_row(lambda r: f"{r.half_in:,}/{r.channels:,}" if r.half_in else ""),
+        lambda c: bool(c.row and c.row.half_in),
+    ),
+    (Column("NaN/Inf", keep=9), _of_row(_broken_cell), lambda c: bool(c.row and c.row.left_out)),
+    (
+        Column("equal rounded", keep=5),
+        _of_row(_rounded_cell),
+        lambda c: bool(c.row and c.row.rounded_equal is not None),
+    ),
+    (Column("paired by", right=False, keep=6), lambda c: c.paired_by or "", lambda c: c.paired_by != "name"),
+    (
+        Column("in A", right=False, keep=1),
+        lambda c: escape(c.a.name) if c.a else "",
+        lambda c: c.a is not None and c.a.name != c.name,
+    ),
+    (
+        Column("layout", right=False, keep=6),
+        lambda c: c.layout.text if c.layout and not c.layout.is_plain else "",
+        lambda c: c.layout is not None and not c.layout.is_plain,
+    ),
+)
+"""Title, cell, and what makes the column worth showing (None: always)."""
+
+
+def _style(change: TensorChange) -> StyleName:
+    if change.row is None or change.row.identical:
+        return "dim"
+    return "error" if change.row.left_out_differ else ""
+
+
+def _channel_lines(changes: Iterable[TensorChange], width: int | None) -> list[Line]:
+    """Of the pairs that changed most: which output channels did."""
+    told = [c for c in sorted_changes(changes, "change") if c.row and c.row.top and c.row.channels > 1][:CHANNELS_OF]
+    if not told:
+        return []
+    lines: list[Line] = [[("output channels that moved most, with their share of the squared change", "bold")]]
+    for change in told:
+        assert change.row is not None
+        top = ", ".join(f"{t.channel} ({numbers.percent(t.share, 1)})" for t in change.row.top[:LISTED_CHANNELS])
+        text = f"of {change.row.channels:,}: {top}; half of it in {change.row.half_in:,}"
+        lines += _wrapped([("  ", ""), (escape(change.name), "name"), ("  ", ""), (text, "")], width, 4)
+    return [*lines, []]
+
+
+def _layer_lines(layers: Sequence[LayerChange], width: int | None) -> list[Line]:
+    """A row for each layer in depth order."""
+    if len(layers) < 2:
+        return []
+    columns = [Column("layer", right=False), Column("class", right=False, keep=4), Column("pairs", keep=3)]
+    columns += [Column("change", keep=9), Column("cosine", keep=7), Column("changed", keep=8)]
+    columns += [Column("max |d|", keep=6), Column("mean |d|", keep=5), Column("flips", keep=2)]
+    table = []
+    for layer in layers:
+        row = layer.row
+        cells = [escape(layer.node.path), escape(layer.node.class_name), f"{layer.pairs:,}", change_cell(row)]
+        told = (row.cosine, row.max_abs, row.mean_abs, row.sign_flips)
+        cosine, *rest = [""] * 4 if row.identical else [numbers.value(x, DIGITS) for x in told]
+        changed = "" if row.identical else numbers.percent(row.changed, row.pairs)
+        style: StyleName = "error" if row.left_out_differ else "dim" if row.identical else ""
+        table.append(Row([*cells, cosine, changed, *rest], style))
+    return [*aligned(columns, table, width), []]
+
+
+def depth_lines(layers: Sequence[LayerChange], width: int, height: int, top: float = -inf) -> list[Line]:
+    """The relative change of layers against depth, the one that moved most marked; none where nothing is to be drawn.
+
+    `top`: what the y axis reaches at least.
+    """
+    points = tuple(DepthPoint(i, layer.row.relative_l2) for i, layer in enumerate(layers, 1))
+    if len(layers) < 2 or not any(layer.row.changed for layer in layers):
+        return []
+    worst = max(range(len(layers)), key=lambda i: change_rank(layers[i].row))
+    plot = depth_plot(points, len(layers), worst + 1, width, max(height - 1, 5), top=top)
+    if not plot:
+        return []
+    moved = sum(layer.row.changed > 0 for layer in layers)
+    title: Line = [("change by depth", "bold"), (f"  {moved:,} of {len(layers):,} layers moved, most ", "dim")]
+    return [[*title, (escape(layers[worst].node.path), "name")], *plot]
+
+
+def whole_lines(found: Compared, width: int | None = None) -> list[Line]:
+    """What stands alone, does not fit or could not be read; then all pairs together."""
+    lines: list[Line] = []
+    for side, other in (("A", "B"), ("B", "A")):
+        alone = [c for c in found.alone if (c.b is None) == (side == "A")]
+        lines += _listed(f"only in {side}", [_described(c) for c in alone], width, f"`wtui ls` lists {other}'s")
+    lines += _listed("shapes do not fit", [_mismatch(c) for c in found.pairs if not c.fits], None)
+    lines += _listed("could not be read", [f"{c.name}: {c.problem}" for c in found.pairs if c.is_unread], None)
+    if found.whole is not None:
+        lines += _together(found.whole, sum(c.row is not None for c in found.pairs), width)
+    return lines
+
+
+def _together(row: DifferenceRow, pairs: int, width: int | None) -> list[Line]:
+    """Every number of all pairs together, in a few lines."""
+    title: Line = [("all pairs together", "bold"), (f"  {_many(pairs, 'pair')}, {_many(row.pairs, 'value')}", "dim")]
+    if row.identical:
+        return [title, [("  identical", "")], []]
+    facts = [
+        ("change", change_cell(row)),
+        ("cosine", numbers.value(row.cosine, 6)),
+        ("changed", f"{row.changed:,} ({numbers.percent(row.changed, row.pairs)})"),
+        ("sign flips", f"{row.sign_flips:,}"),
+        ("max |d|", numbers.value(row.max_abs, DIGITS)),
+        ("mean |d|", numbers.value(row.mean_abs, DIGITS)),
+        ("KS", numbers.value(row.ks, DIGITS)),
+    ]
+    if row.max_at is not None:
+        place = ",".join(map(str, row.max_at.index))
+        facts[4] = ("max |d|", f"{facts[4][1]} at {escape(row.max_at.tensor)}" + (f" [{place}]" if place else ""))
+    if row.left_out:
+        facts.append(("NaN/Inf", _broken_cell(row)))
+    line: Line = [("  ", "")]
+    for name, text in facts:
+        line += [(f"{name} ", "dim"), (text, ""), ("   ", "")]
+    return [title, *_wrapped(line, width, 2), []]
+
+
+def verdict_line(found: Compared) -> Line:
+    """Same or different, in one sentence."""
+    pairs, unread = found.pairs, sum(c.is_unread for c in found.pairs)
+    left: Line = [(f"; {unread:,} could not be read", "warning")] if unread else []
+    left += [("; not everything in the files could be read", "warning")] if found.lost and not unread else []
+    if not pairs:
+        counts = [sum(c.b is None for c in found.alone), sum(c.a is None for c in found.alone)]
+        text = f"A has {_many(counts[0], 'tensor')}, B {counts[1]:,}, and none of them stand for each other"
+        return [("nothing in common", "warning"), (f": {text}", "")]
+    within = f"within {found.tolerance:g}" if found.tolerance is not None else ""
+    if not found.differs:
+        head = f"the same {within}" if within else "identical"
+        return [(head, "good"), (f": {_many(len(pairs) - unread, 'pair')}", ""), *left]
+    rows = [c for c in pairs if c.row is not None]
+    parts = [
+        (
+            sum(not c.is_equal(found.tolerance) for c in rows),
+            f"of {_many(len(rows), 'pair')} {'differs' if len(rows) == 1 else 'differ'} {within}",
+        )
+    ]
+    parts += [(sum(not c.fits for c in pairs), "with other shapes")]
+    parts += [
+        (sum(c.b is None for c in found.alone), "only in A"),
+        (sum(c.a is None for c in found.alone), "only in B"),
+    ]
+    said = ", ".join(f"{n:,} {text.rstrip()}" for i, (n, text) in enumerate(parts) if n or (i == 0 and rows))
+    return [("different", "warning"), (f": {said}", ""), *left]
+
+
+def _described(change: TensorChange) -> str:
+    return f"{change.name}  {numbers.shape(change.entry.shape)}"
+
+
+def _mismatch(change: TensorChange) -> str:
+    assert change.a is not None
+    own = "" if change.a.name == change.name else f" ({change.a.name} in A)"
+    return f"{change.name}{own}: {numbers.shape(change.a.shape)} in A, {numbers.shape(change.entry.shape)} in B"
+
+
+def _listed(title: str, texts: Sequence[str], width: int | None, rest: str = "") -> list[Line]:
+    """A title and a line for each; in a terminal not more than LISTED of them, if `rest` says where the rest is."""
+    if not texts:
+        return []
+    shown = texts if width is None or not rest else texts[:LISTED]
+    lines: list[Line] = [[(f"{title}: ", "bold"), (_many(len(texts), "tensor"), "")]]
+    lines += [[(f"  {escape(text)}", "")] for text in shown]
+    if len(shown) < len(texts):
+        lines.append([(f"  … and {len(texts) - len(shown):,} more", "dim")])
+    return [*lines, []]
+
+
+def _many(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def _wrapped(line: Line, width: int | None, indent: int = 2) -> list[Line]:
+    return wrap(line, width, indent) if width else [line]
