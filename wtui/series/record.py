@@ -91,6 +91,8 @@ class Record(NamedTuple):
     fault: Fault | None
     lost: tuple[str, ...]
     """Sentences on what should be there and is missing or cannot be read."""
+    figures: tuple[tuple[str, float], ...] = ()
+    """Figures of merit that are recorded with it."""
 
     def numbers(self, position: int) -> Numbers:
         """The numbers of the tensor at a position in `tensors`."""
@@ -129,15 +131,16 @@ def pack(rows: Sequence[Numbers]) -> array[float]:
 
 def plain(record: Record) -> list[Any]:
     """A record as plain data for the cache."""
-    return [record.format, record.nbytes, record.tensors, list(record.packed), record.fault, record.lost]
+    return [*record[:3], list(record.packed), *record[4:]]
 
 
 def record_from(data: Any) -> Record:
     """The other way round; ValueError, TypeError or LookupError for anything else."""
-    format, nbytes, tensors, packed, fault, lost = data
+    format, nbytes, tensors, packed, fault, lost, figures = data
     infos = tuple(TensorInfo(n, layer, tuple(shape), *rest) for n, layer, shape, *rest in tensors)
     if len(packed) != WIDTH * len(infos):
         raise ValueError("numbers")
     kind, tensor, index = fault or ("", "", None)
     place = Fault(kind, tensor, None if index is None else tuple(index)) if kind else None
-    return Record(str(format), int(nbytes), infos, array("d", packed), place, tuple(lost))
+    merits = tuple((str(name), float(value)) for name, value in figures)
+    return Record(str(format), int(nbytes), infos, array("d", packed), place, tuple(lost), merits)
