@@ -13,7 +13,7 @@ from wtui.errors import CodecError, StorageError
 from wtui.storage import Files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wtui.engine.matrix import Cells
     from wtui.engine.summaries import Summaries
     from wtui.model import Catalogue, LayerNode, TensorEntry, Totals
+    from wtui.stats.spectrum_row import SpectrumRow
     from wtui.stats.summary import Histogram, Summary
 
 __all__ = ["Layer", "Opened", "Tensor"]
@@ -101,6 +102,13 @@ class Opened:
         if summary.needs_refinement(bins, lo, hi):
             summary = self.summaries.refined(tensors, summary, summary.histogram_window(bins, lo, hi))
         return summary.histogram(bins, lo, hi)
+
+    def spectrum(self, index: int, stopped: Callable[[float], bool]) -> SpectrumRow | None:
+        """As `Tensor.spectrum`."""
+        from wtui.spectra import spectrum_of
+
+        self._check_open()
+        return spectrum_of(self.catalogue, self._files, index, self.owners[index], stopped)
 
     def close(self) -> None:
         """Close the files; what is known already stays known."""
@@ -220,6 +228,14 @@ class Tensor:
         cells = reduce_matrix(entry, opened.catalogue, opened.files, split, rows, columns)
         assert cells is not None  # nobody stops it
         return cells
+
+    def spectrum(self, stopped: Callable[[float], bool] = lambda share: False) -> SpectrumRow | None:
+        """Singular values of its matrix, or of those that it is seen as, and what follows from them; reads it.
+
+        `stopped` is given the share that is done and says whether to give up; then the answer is None. UsageError for
+        what is no matrix; CodecError or StorageError if its values cannot be had or are not all finite.
+        """
+        return self._opened.spectrum(self._index, stopped)
 
     def __repr__(self) -> str:
         return f"<wtui.Tensor {self.name!r} {self.dtype} {list(self.shape)}>"

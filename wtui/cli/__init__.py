@@ -10,6 +10,7 @@ COMMANDS: dict[str, str] = {
     "plot": "a histogram of values, or a statistic along the depth of the model",
     "summary": "the architecture as Keras shows it: output shapes, connections, activations",
     "activations": "what every layer gives for an input: distributions, dead units, signal by depth",
+    "spectrum": "singular values of kernels: norms, ranks, condition, power law",
     "check": "what is wrong with a model, or remarkable, the worst first",
     "diff": "what differs between two models or more, tensor by tensor; whether weights load",
     "cache": "statistics that are kept between runs: where, how large; clears them",

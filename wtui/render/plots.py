@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from wtui.render.spans import Line, StyleName
 
-__all__ = ["DepthPoint", "channel_plot", "depth_plot", "histogram_plot", "to_ascii", "warm_up"]
+__all__ = ["DepthPoint", "channel_plot", "depth_plot", "histogram_plot", "rank_plot", "to_ascii", "warm_up"]
 
 _LOCK = Lock()
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
@@ -107,6 +107,20 @@ def channel_plot(norms: tuple[float, ...], width: int, height: int) -> tuple[Lin
     return _bars(heights, [], top, _tick(top, top), ticks, (width, height))
 
 
+@lru_cache(16)
+def rank_plot(values: tuple[float, ...], width: int, height: int, log: bool = False) -> tuple[Line, ...]:
+    """Bars of values that fall from left to right, by their rank; `log` spreads the powers of ten above the least."""
+    pixels, n = 2 * canvas_columns(width), len(values)
+    shown = [values[i * n // pixels] for i in range(pixels)]
+    top, least = max([*shown, 1e-300]), min([x for x in shown if x > 0], default=1.0)
+    ticks = {0.0: "1", pixels - 1.0: f"{n:,}"}
+    if not log or not least < top:
+        return _bars(shown, [], top, _tick(top, top), ticks, (width, height))
+    decades = math.log10(top / least)
+    heights = [1 + math.log10(x / least) / decades * height if x > 0 else 0.0 for x in shown]
+    return _bars(heights, [], 1.0 + height, _tick(top, top), ticks, (width, height), _tick(least, top))
+
+
 def _bars(
     ys: Sequence[float],
     over: Sequence[float],
@@ -114,8 +128,10 @@ def _bars(
     peak: str,
     ticks: dict[float, str],
     size: tuple[int, int],
+    foot: str = "0",
 ) -> tuple[Line, ...]:
-    """Bars of the heights `ys`, two a column, and the curve `over` before them; the y axis from 0 to `limit`."""
+    """Bars of the heights `ys`, two a column, and the curve `over` before them; the y axis from 0 to `limit`, which
+    are called `foot` and `peak`."""
     with _LOCK:
         figure = _figure(*size)
         floor = limit / (2 * max(1, size[1] - FRAME_ROWS))
@@ -125,7 +141,7 @@ def _bars(
         if xs:
             figure.draw(figure.signal(xs, [max(over[i], floor) for i in xs], marker=_CURVE))
         _axis(figure, "x", (0.0, len(ys) - 1.0), ticks)
-        _axis(figure, "y", (floor, limit), {floor: "0".rjust(LABEL_WIDTH), limit: peak.rjust(LABEL_WIDTH)})
+        _axis(figure, "y", (floor, limit), {floor: foot.rjust(LABEL_WIDTH), limit: peak.rjust(LABEL_WIDTH)})
         text = figure.build().string()
     return tuple(_styled(text))
 
