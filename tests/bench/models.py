@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 
 from tests.builders import write_safetensors
 
-__all__ = ["folder", "ten_thousand", "thirty_two", "vgg16"]
+__all__ = ["folder", "peer", "ten_thousand", "ten_times", "thirty_two", "vgg16"]
 
 SAVE_VGG16 = """
 import sys, keras
@@ -40,6 +41,49 @@ def vgg16(suffix: str = ".keras") -> Path:
         for made in (".keras", ".h5"):
             stem.with_name(f"vgg16.part{made}").rename(folder() / f"vgg16{made}")
     return path
+
+
+def ten_times() -> Path:
+    """A safetensors file of ten times VGG16's tensors and bytes (5.5 GB), the values being VGG16's own."""
+    path = folder() / "ten_times.safetensors"
+    if not path.exists():
+        from wtui.formats import open_catalogue
+
+        catalogue = open_catalogue(str(vgg16()))
+        parts = [(t, t.parts[0].extent) for t in catalogue.tensors if t.parts]
+        header, offset = {}, 0
+        for copy in range(10):
+            for tensor, extent in parts:
+                span = [offset, offset := offset + extent.length]
+                name = f"copy{copy}.{tensor.name.replace('/', '.')}"
+                header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": span}
+        text = json.dumps(header).encode()
+        part = path.with_suffix(".part")
+        with part.open("wb") as out, vgg16().open("rb") as source:
+            out.write(len(text).to_bytes(8, "little") + text)
+            for _ in range(10):
+                for _, extent in parts:
+                    source.seek(extent.offset)
+                    for start in range(0, extent.length, 1 << 24):
+                        out.write(source.read(min(1 << 24, extent.length - start)))
+        part.rename(path)
+    return path
+
+
+def peer(name: str, requirement: str) -> str | None:
+    """The command of a program to compare with, installed into an environment of its own; None if it cannot be.
+
+    Peers and wtui need other versions of the same libraries, and so cannot share one.
+    """
+    place = folder() / f"peer-{requirement}"
+    command = place / "bin" / name
+    if not command.exists():
+        try:
+            subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+            subprocess.run([str(place / "bin" / "pip"), "install", "-q", requirement], check=True)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+    return str(command) if command.exists() else None
 
 
 def thirty_two() -> Path:

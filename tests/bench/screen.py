@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import statistics
 import sys
 import tempfile
@@ -37,6 +36,9 @@ class Hello(App):
 
 Hello().run()
 """
+
+H5TUI = ("h5tui", "h5tui==1.0.1")
+"""The peer: command and requirement."""
 
 CURSOR_BACKGROUND = "2f62b0"
 TREE_COLUMNS = 36
@@ -75,9 +77,9 @@ def first_frames() -> None:
     a, b, ratio = pairs(wtui(models.ten_thousand()), b"layers", wtui(models.thirty_two()), b"layers")
     line("10,000 tensors against 32", f"{a:.2f} s / {b:.2f} s", "", None)
     line("  ratio", f"{ratio:.2f}", "at most 1.4", ratio <= 1.4)
-    peer = shutil.which("h5tui") or os.environ.get("WTUI_BENCH_H5TUI")
-    if not peer:
-        line("h5tui is not installed (pip install '.[bench]')", "not measured")
+    peer = models.peer(*H5TUI)
+    if peer is None:
+        line("h5tui cannot be installed", "not measured")
         return
     h5 = models.vgg16(".h5")
     a, b, ratio = pairs(wtui(h5), b"predictions", [peer, str(h5)], b"block5_conv3")
@@ -174,16 +176,23 @@ def panels_after_the_last_key() -> None:
 
 
 def scanning_memory() -> None:
-    heading("memory of all processes (PSS) while scanning the whole of vgg16.keras")
-    with Terminal(wtui(models.vgg16())) as t:
-        t.wait("predictions")
+    heading("memory of all processes (PSS) while the whole model is scanned")
+    rest, more = memory_while_scanning(models.vgg16(), "predictions")
+    line("at the first frame of vgg16.keras (553 MB)", f"{rest:.0f} MB")
+    line("more while scanning it", f"{more:.0f} MB", "under 180 MB", more < 180)
+    large = memory_while_scanning(models.ten_times(), "copy0")[1]
+    line("more while scanning ten times as much (5.5 GB)", f"{large:.0f} MB", "no more (by 10 %)", large <= 1.1 * more)
+
+
+def memory_while_scanning(path: Path, marker: str) -> tuple[float, float]:
+    """(MB at the first frame, MB more at the highest point of the scan)"""
+    with Terminal(wtui(path)) as t:
+        t.wait(marker)
         rest = peak = memory_of(t.pid)
         while not scanned(t.text):
             t.read(0.02)
             peak = max(peak, memory_of(t.pid))
-    more = (peak - rest) / 1e6
-    line("at the first frame", f"{rest / 1e6:.0f} MB")
-    line("more while scanning", f"{more:.0f} MB", "under 180 MB", more < 180)
+    return rest / 1e6, (peak - rest) / 1e6
 
 
 def first_start_ever() -> None:
@@ -201,11 +210,34 @@ def first_start_ever() -> None:
 
 def fc1_in_the_browser() -> None:
     heading("full statistics of fc1 (411 MB) in the browser, from the key to exact numbers")
+    seconds = statistics.median(fc1_in_wtui() for _ in range(3))
+    line("wtui, from the first frame on, its scan process starting", f"{seconds:.2f} s")
+    peer = models.peer(*H5TUI)
+    if peer is not None:
+        theirs = statistics.median(fc1_in_h5tui(peer) for _ in range(3))
+        line("h5tui, mean, var, std, norm, min, max; the screen stands still", f"{theirs:.2f} s")
+        line("  ratio", f"{seconds / theirs:.2f}", "under 0.5", seconds < 0.5 * theirs)
+
+
+def fc1_in_wtui() -> float:
+    """Seconds from the keys that select the kernel to its exact numbers."""
     with Terminal(wtui(models.vgg16())) as t:
         t.wait("predictions")
         pressed = t.press("/fc1/k\r")
-        seconds = t.wait("102,760,448 values, all read") - pressed
-    line("fc1/kernel", f"{seconds:.2f} s")
+        return t.wait("102,760,448 values, all read") - pressed
+
+
+def fc1_in_h5tui(peer: str) -> float:
+    """Seconds from the key for its summary, the kernel being selected, to the numbers."""
+    with Terminal([peer, str(models.vgg16(".h5"))]) as t:
+        for keys, shown in (("l", "block1_conv2"), ("j" * 18, "Path: /model_weights"), ("ll", "fc1/fc1")):
+            t.press(keys)
+            t.wait(shown)
+            t.settle(0.5)
+        t.press("j")
+        t.wait("25088 × 4096")
+        t.settle(0.5)
+        return -t.press("A") + t.wait("L2 norm")
 
 
 def run() -> None:
