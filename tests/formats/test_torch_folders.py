@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.formats.fuzzing import check_mutations, check_opens_or_refuses, mutate
+from tests.formats.fuzzing import check_opens_or_refuses, mutate
 from tests.formats.torch_files import state_dict
 from tests.formats.torch_folders import (
     SHARDS,
@@ -19,7 +19,6 @@ from tests.formats.torch_folders import (
     check,
     deepspeed,
     distributed,
-    megatron,
     saved,
     sharded,
 )
@@ -131,12 +130,6 @@ def test_pieces_that_do_not_make_a_tensor(tmp_path: Path) -> None:
 # Damage
 
 
-def test_damaged_metadata(tmp_path: Path) -> None:
-    made = distributed(tmp_path / "step")
-    made.write()
-    assert check_mutations(tmp_path / "step/.metadata", made.metadata(), 500, "torch-dcp") > 50
-
-
 def test_damaged_pieces(tmp_path: Path) -> None:
     made = distributed(tmp_path / "step")
     path = made.write()
@@ -145,20 +138,11 @@ def test_damaged_pieces(tmp_path: Path) -> None:
         check_opens_or_refuses(path)
 
 
-@pytest.mark.parametrize("kind", ["sharded", "stage 2", "stage 3", "megatron"])
-def test_damaged_folders(tmp_path: Path, kind: str) -> None:
+def test_damaged_ranks_of_stage_2(tmp_path: Path) -> None:
     folder = tmp_path / "m"
-    if kind == "sharded":
-        sharded(folder)
-        name = "pytorch_model.bin.index.json"
-    elif kind == "megatron":
-        megatron(folder, 2, 1)
-        name = "iter_0000010/mp_rank_01/model_optim_rng.pt"
-    else:
-        deepspeed(folder, int(kind[-1]))
-        name = "global_step7/bf16_zero_pp_rank_1_mp_rank_00_optim_states.pt"
-    file = folder / name
+    deepspeed(folder, 2)
+    file = folder / "global_step7/bf16_zero_pp_rank_1_mp_rank_00_optim_states.pt"
     whole = file.read_bytes()
-    for seed in range(500 if kind != "megatron" else 200):
+    for seed in range(500):
         file.write_bytes(mutate(whole, seed))
         check_opens_or_refuses(folder)

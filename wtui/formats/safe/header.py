@@ -186,11 +186,12 @@ def _offset(tensor: TensorEntry) -> int:
 def _overlaps(tensors: list[TensorEntry], start: int) -> list[Notice]:
     """Notices on tensors, in the order of their bytes, that begin before an earlier one ends."""
     notices: list[Notice] = []
-    end, owner = start, ""
+    end, owner = start, ""  # of the header
     for tensor in tensors:
         _, offset, length = tensor.parts[0].extent if tensor.parts else (0, 0, 0)
         if offset < end and length:
-            notices.append(Notice(tensor.name, f"its bytes overlap those of {owner}"))
+            of = owner or "the header, so that its values are none"
+            notices.append(Notice(tensor.name, f"its bytes overlap those of {of}", lost=not owner))
         if offset + length > end:
             end, owner = offset + length, tensor.name
     return notices
