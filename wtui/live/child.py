@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-from importlib.util import find_spec
 from threading import Lock, Thread
 from typing import Any, BinaryIO
 
 from wtui.errors import WtuiError
-from wtui.live.process import HEADER
+from wtui.live.process import HEADER, is_installed
 from wtui.live.protocol import Build, Failed, Forward, ShapesOf
 
 __all__ = ["Say", "main"]
@@ -65,7 +64,7 @@ def _do(task: object, say: Say) -> None:
     """Import what the task needs, and do it."""
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     for module in ("keras", backend):
-        if module in ("keras", "tensorflow") and find_spec(module) is None:
+        if module in ("keras", "tensorflow") and not is_installed(module):
             say(Failed(f"{module} is not installed", "pip install tensorflow"))
             return
     try:

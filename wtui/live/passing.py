@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.errors import UsageError
 from wtui.formats import sniff
-from wtui.live.process import FrameworkError, FrameworkProcess
+from wtui.live.process import RESIDENT, FrameworkError, FrameworkProcess, available_memory
 from wtui.live.protocol import Forward
 from wtui.live.recorded import recorded_config
 from wtui.live.refusal import refusals
@@ -30,11 +30,6 @@ TIME_LIMIT = 600.0
 
 COPIES = 2
 """How often the weights may lie in the memory of the process at a time: read, and in the model."""
-
-RESIDENT = 600_000_000
-"""Bytes that TensorFlow itself takes (537 MB measured)."""
-
-MEMORY = "/proc/meminfo"
 
 
 class Settings(NamedTuple):
@@ -60,7 +55,7 @@ class ForwardPass:
         refused = refusals(config)
         if refused:
             where, why = next(iter(refused.items()))
-            more = f", and {len(refused) - 1} more layers" if len(refused) > 1 else ""
+            more = f", and {len(refused) - 1} more layer{'s' * (len(refused) > 2)}" if len(refused) > 1 else ""
             hint = "what a file brings as code is never run here"
             raise FrameworkError(f"cannot be run: {where or 'the model'} {why}{more}", path, hint)
         if settings.batch < 1:
@@ -93,20 +88,8 @@ class ForwardPass:
 
 def _check_memory(path: str, weight_bytes: int) -> None:
     """Refuse a model whose weights alone do not fit: the machine belongs to others, too."""
-    available = _available()
+    available = available_memory()
     needed = RESIDENT + COPIES * weight_bytes
     if available is not None and needed > available:
         what = f"needs about {needed / 1e9:.1f} GB of memory to run, {available / 1e9:.1f} GB are free"
         raise FrameworkError(what, path)
-
-
-def _available() -> int | None:
-    """Bytes of memory that are free or can be freed; None where the system does not say."""
-    try:
-        with open(MEMORY) as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    return None

@@ -19,7 +19,7 @@ from typing import IO, Any, Literal
 from wtui.errors import WtuiError
 from wtui.live.protocol import Failed, Task
 
-__all__ = ["Device", "FrameworkError", "FrameworkProcess", "backend", "environment"]
+__all__ = ["Device", "FrameworkError", "FrameworkProcess", "available_memory", "backend", "environment", "is_installed"]
 
 Device = Literal["cpu", "gpu"]
 
@@ -37,6 +37,11 @@ NO_GPU: Mapping[str, str] = {
 }
 """Set before a framework is imported: an inspector must not take a byte of a GPU's memory."""
 
+RESIDENT = 600_000_000
+"""Bytes that TensorFlow itself takes (537 MB measured)."""
+
+MEMORY = "/proc/meminfo"
+
 QUIET: Mapping[str, str] = {"TF_CPP_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "NONE", "PYTHONUNBUFFERED": "1"}
 
 
@@ -44,9 +49,29 @@ class FrameworkError(WtuiError):
     """What a framework was asked for could not be had, in one sentence."""
 
 
+def is_installed(module: str) -> bool:
+    """Whether a module can be imported; imports nothing."""
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):  # somebody keeps it from being imported
+        return False
+
+
 def backend() -> str:
     """What Keras is to run on: TensorFlow, or where that is missing, what there is. Imports none of them."""
-    return next((name for name in ("tensorflow", "jax", "torch") if find_spec(name) is not None), "tensorflow")
+    return next((name for name in ("tensorflow", "jax", "torch") if is_installed(name)), "tensorflow")
+
+
+def available_memory() -> int | None:
+    """Bytes of memory that are free or can be freed; None where the system does not say."""
+    try:
+        with open(MEMORY) as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return None
 
 
 def environment(device: Device) -> dict[str, str]:

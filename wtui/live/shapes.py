@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wtui.live.links import Shape
     from wtui.live.protocol import ShapesOf
 
-__all__ = ["from_config", "work_out"]
+__all__ = ["collect", "from_config", "work_out"]
 
 MAX_REASON = 200
 """Characters of a reason: Keras likes to repeat the whole configuration in its own."""
@@ -32,7 +32,7 @@ def work_out(task: ShapesOf, say: Say) -> None:
     with _without_values():
         for path, text in task.pieces:
             try:
-                _collect(from_config(json.loads(text)), path, shapes, 0)
+                collect(from_config(json.loads(text)), path, shapes, 0)
             except Exception as error:
                 problems.append((path, _reason(error)))
     say(Shapes(tuple(shapes.items()), tuple(problems)))
@@ -50,7 +50,7 @@ def from_config(config: dict[str, Any]) -> Any:
     return kind.from_config(settings)
 
 
-def _collect(model: Any, path: str, shapes: dict[str, tuple[Shape, ...]], depth: int) -> None:
+def collect(model: Any, path: str, shapes: dict[str, tuple[Shape, ...]], depth: int) -> None:
     """The output shapes of a model's layers and operations, and of those of models in it."""
     for layer in getattr(model, "operations", None) or model.layers:
         below = f"{path}/{layer.name}" if path else layer.name
@@ -58,7 +58,7 @@ def _collect(model: Any, path: str, shapes: dict[str, tuple[Shape, ...]], depth:
         if found:
             shapes.setdefault(below, found)
         if hasattr(layer, "layers") and depth < MAX_DEPTH:
-            _collect(layer, below, shapes, depth + 1)
+            collect(layer, below, shapes, depth + 1)
 
 
 def _outputs(layer: Any) -> tuple[Shape, ...]:

@@ -17,7 +17,7 @@ from wtui.cache.database import Database, is_wanted
 from wtui.cache.records import body, content
 from wtui.errors import WtuiError
 from wtui.live.architecture import NOTHING, Architecture, architecture_of, with_shapes
-from wtui.live.process import FrameworkProcess, backend
+from wtui.live.process import RESIDENT, FrameworkError, FrameworkProcess, available_memory, backend
 from wtui.live.protocol import Shapes, ShapesOf
 from wtui.live.recorded import recorded_config
 from wtui.live.refusal import pieces
@@ -67,17 +67,15 @@ class Surveyor:
         task = ShapesOf(tuple((piece.path, json.dumps(piece.config)) for piece in parts))
         key = _key(task)
         database = Database() if is_wanted() else None
-        found = _cached(database, key)
-        if found is None:
-            try:
-                found = self._ask(task, limit)
-            except WtuiError as error:
-                return Surveyed(self.known, str(error))
-            if found is None:
-                return Surveyed(self.known, "stopped")
-            _keep(database, key, found)
-        if database is not None:
-            database.close()
+        try:
+            found = _cached(database, key) or self._ask(task, limit)
+            if not found.problems:
+                _keep(database, key, found)
+        except WtuiError as error:
+            return Surveyed(self.known, str(error))
+        finally:
+            if database is not None:
+                database.close()
         return Surveyed(with_shapes(self.known, dict(found.shapes)), _told(found))
 
     def kill(self) -> None:
@@ -88,13 +86,19 @@ class Surveyor:
         if process is not None:
             process.kill()
 
-    def _ask(self, task: ShapesOf, limit: float) -> Shapes | None:
-        """What Keras says; None after `kill`."""
+    def _ask(self, task: ShapesOf, limit: float) -> Shapes:
+        """What Keras says; FrameworkError if it cannot, or after `kill`."""
+        free = available_memory()
+        if free is not None and free < RESIDENT:
+            raise FrameworkError(f"Keras takes {RESIDENT / 1e6:.0f} MB of memory, {free / 1e6:.0f} are free")
         with self._lock:
             if self._killed:
-                return None
+                raise FrameworkError("stopped")
             process = self._process = FrameworkProcess(task, limit=limit)
-        return next((message for message in process if isinstance(message, Shapes)), None)
+        for message in process:
+            if isinstance(message, Shapes):
+                return message
+        raise FrameworkError("stopped")
 
 
 def _told(found: Shapes) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wtui.render.columns import Column, Row, aligned
 from wtui.render.report import notice_lines, totals_lines
-from wtui.render.spans import Line, escape, wrap
+from wtui.render.spans import Line, escape, pad, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wtui.live.links import Link, Shape
     from wtui.model import Catalogue, LayerNode
 
-__all__ = ["connections", "fact_lines", "shape_text", "shapes_text", "summary_lines"]
+__all__ = ["aside", "connections", "fact_lines", "model_lines", "shape_text", "shapes_text", "summary_lines"]
 
 UNKNOWN = "?"
 """What `model.summary()` writes for a shape that is not known."""
@@ -82,10 +82,14 @@ def missing_lines(known: Architecture, problem: str, width: int | None) -> list[
     return [piece for line in lines for piece in (wrap(line, width, 4) if width and line else [line])]
 
 
-def fact_lines(facts: LayerFacts, width: int) -> list[Line]:
-    """What a panel says of a layer's place in the model and of how it was set up, a line each."""
+def fact_lines(facts: LayerFacts, complete: bool, width: int) -> list[Line]:
+    """What a panel says of a layer's place in the model and of how it was set up, a line each.
+
+    `complete`: whether Keras was asked; what is still the file's word then is called so.
+    """
+    recorded = " as recorded" if facts.recorded and complete else ""
     pairs = [
-        ("output", _outputs(facts)),
+        ("output", shapes_text(facts.outputs) + recorded),
         ("takes", connections(facts.takes)),
         ("activation", escape(facts.activation)),
         *((f"{what} starts", escape(name)) for what, name in facts.initialisers if what in _MAIN),
@@ -95,6 +99,37 @@ def fact_lines(facts: LayerFacts, width: int) -> list[Line]:
     if facts.refused:
         lines += wrap([("not built here: ", "warning"), (facts.refused, "")], width, 2)
     return lines
+
+
+def model_lines(known: Architecture, problem: str, complete: bool, width: int) -> list[Line]:
+    """What a panel says of a whole model: what it gives, and why shapes are missing."""
+    if not known.layers:
+        return []
+    taken = {one.layer for facts in known.layers for one in facts.takes}
+    top = [facts for facts in known.layers if not facts.depth]
+    ends = [facts for facts in top if facts.name not in taken] if known.linked else top[-1:]
+    shapes = ", ".join(shapes_text(facts.outputs) for facts in ends)
+    lines = wrap([("output ", "dim"), (shapes, "")], width, 2)
+    if known.refused:
+        some = f"{len(known.refused)} layers are" if len(known.refused) > 1 else "1 layer is"
+        lines += wrap([("! ", "warning"), (f"{some} not built here: code of the file is never run", "")], width, 2)
+    if problem:
+        lines += wrap([("! ", "warning"), (f"output shapes: {escape(problem)}", "")], width, 2)
+    elif not complete:
+        lines.append([("output shapes: Keras is asked …", "dim")])
+    return lines
+
+
+def aside(facts: LayerFacts, width: int) -> Line:
+    """What a tree that has room says of a layer behind its row, in exactly `width` columns."""
+    shape_width = min(26, width // 2)
+    line: Line = [(pad(f"  {shapes_text(facts.outputs)}", shape_width), "")]
+    left = width - shape_width
+    for text, most in ((escape(facts.activation), 14), (f"← {connections(facts.takes)}" if facts.takes else "", left)):
+        room = min(most, left)
+        line.append((pad(f" {text}", room), "dim"))
+        left -= room
+    return line
 
 
 def _outputs(facts: LayerFacts) -> str:

@@ -61,12 +61,14 @@ def layer_panel(
     *,
     done: tuple[int, int] = (0, 0),
     reading: Sequence[Line] = (),
+    facts: Sequence[Line] = (),
 ) -> list[Line]:
-    """A layer: its class and parameters, its tensors, then the numbers of all of them together."""
+    """A layer: its class, its place in the model, parameters, tensors, then the numbers of all of them together."""
     totals = catalogue.totals(node)
     lines = wrap([("path: ", "dim"), (escape(node.path) or "/", "bold")], width, 2)
     lines += _wrapped(reading, width)
     lines.append([(escape(node.class_name) or "group of layers", "title")])
+    lines += facts
     lines += _totals_lines(totals.parameters, totals.trainable, totals.non_trainable, totals.bytes)
     lines += _parts_lines(node, catalogue, width)
     if not totals.tensors:
@@ -81,12 +83,14 @@ def model_panel(
     width: int,
     *,
     done: tuple[int, int] = (0, 0),
+    facts: Sequence[Line] = (),
 ) -> list[Line]:
-    """The whole model: what is remarkable, totals, and the numbers of all its weights together."""
+    """The whole model: what is remarkable, what it gives, totals, and the numbers of all its weights together."""
     totals = catalogue.totals()
     root = catalogue.root
     lines = _wrapped(reading, width)
     lines.append([(escape(root.class_name) or "model", "title"), (f"  {escape(catalogue.format)}", "dim")])
+    lines += facts
     lines += _totals_lines(totals.parameters, totals.trainable, totals.non_trainable, totals.bytes)
     for group in ("optimizer", "quantisation", "state"):
         values = sum(t.size for t in catalogue.tensors if t.group == group)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from textual.message import Message
+
 from wtui.engine.protocol import Distribution, Finished, Found, Opened, Picture, Progress, Recalled, Values
 from wtui.render.spans import line_width
 from wtui.tui import over
@@ -11,13 +13,16 @@ from wtui.tui.keys import SCREEN_KEYS
 from wtui.tui.marks import marks_of, next_finding, subject_of
 from wtui.tui.panes import LAST_KEYS
 from wtui.tui.results import Results
+from wtui.tui.surveying import LATEST, REST, Surveying, plan_of
 from wtui.tui.tree_screen import TreeScreen
 
 if TYPE_CHECKING:
     from wtui.insight.references import References
+    from wtui.live.survey import Surveyed
     from wtui.render.spans import Line
     from wtui.tui.jobs import Opening
     from wtui.tui.outline import Subject
+    from wtui.tui.surveying import Plan
 
 __all__ = ["BrowserScreen"]
 
@@ -31,6 +36,37 @@ class BrowserScreen(TreeScreen):
         super().__init__(opening)
         self.results = Results()
         self.references: References | None = None
+        self.plan: Plan | None = None
+        self.surveying = Surveying(opening.surveys, self._hear_survey)
+
+    class Planned(Message):
+        """More is known of the architecture."""
+
+        def __init__(self, known: Surveyed, complete: bool) -> None:
+            super().__init__()
+            self.known = known
+            self.complete = complete
+
+    def _hear_survey(self, known: Surveyed, complete: bool) -> None:
+        """Bring what is known from the survey's thread into this one."""
+        self.post_message(self.Planned(known, complete))
+
+    def _after_first_frame(self) -> None:
+        super()._after_first_frame()
+        self.surveying.begin()
+        self.set_timer(LATEST, self.surveying.complete)
+
+    def on_unmount(self) -> None:
+        """End the survey with the screen."""
+        self.surveying.close()
+
+    def on_browser_screen_planned(self, message: Planned) -> None:
+        """Show what is known of the architecture."""
+        if self.outline is not None:
+            self.plan = plan_of(message.known, message.complete, self.outline)
+            self.layer_tree.facts = self.plan.facts
+            self.layer_tree.refresh()
+            self.show_numbers()
 
     def warm_up(self) -> None:
         """Import plotext before the first plot is asked for, and read what to compare with; runs in a thread."""
@@ -58,7 +94,7 @@ class BrowserScreen(TreeScreen):
         if self.outline is not None:
             pane = self.stats_pane
             width = pane.size.width or 36
-            lines, title = panel_lines(self.outline, self.subject, self.results, width, self.references)
+            lines, title = panel_lines(self.outline, self.subject, self.results, width, self.references, self.plan)
             pane.put(lines, title=title)
 
     def take(self, answer: Any) -> None:
@@ -71,6 +107,8 @@ class BrowserScreen(TreeScreen):
             self.show_status()
             if not isinstance(answer, Progress):
                 self.show_numbers()
+            if self.results.finished is not None:
+                self.set_timer(REST, self.surveying.complete)
         elif isinstance(answer, Found):
             self._show_found(answer)
         elif isinstance(answer, Values | Picture):

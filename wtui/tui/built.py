@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 from wtui.engine.client import ScanClient
 from wtui.errors import WtuiError
 from wtui.live.applications import Builder, BuiltFile, application_of
 from wtui.tui.jobs import Opening
+
+if TYPE_CHECKING:
+    from wtui.tui.surveying import Surveys
 
 __all__ = ["OpeningApplication"]
 
@@ -45,6 +49,11 @@ class OpeningApplication(Opening):
     def source(self) -> str:
         """The file that it was saved to; `""` before it is."""
         return self._built.path if self._built is not None else ""
+
+    def surveys(self) -> Surveys:
+        from wtui.live.survey import Surveyor
+
+        return Surveyor.of_file(self.source)
 
     def _run(self) -> None:
         from wtui.formats import open_catalogue

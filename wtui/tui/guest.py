@@ -12,11 +12,14 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wtui.errors import UsageError
 from wtui.live.session import LocalClient
 from wtui.tui.jobs import Opening
+
+if TYPE_CHECKING:
+    from wtui.tui.surveying import Surveys
 
 __all__ = ["OpeningObject", "as_guest"]
 
@@ -32,6 +35,7 @@ class OpeningObject(Opening):
         from wtui.live.objects import open_object
         from wtui.scanning import JudgeDesk
 
+        self._model = model
         opened = open_object(model)
         self.path = opened.catalogue.path
         self.format = None
@@ -44,6 +48,11 @@ class OpeningObject(Opening):
         return True
 
     wait_for_rows = wait
+
+    def surveys(self) -> Surveys:
+        from wtui.live.running import RunningSurveyor
+
+        return RunningSurveyor(self._model)
 
 
 @contextmanager

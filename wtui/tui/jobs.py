@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from wtui.model import Catalogue
+    from wtui.tui.surveying import Surveys
 
 __all__ = ["Opening"]
 
@@ -51,6 +52,12 @@ class Opening:
         from wtui.tui.browser import BrowserScreen
 
         return BrowserScreen(self)
+
+    def surveys(self) -> Surveys:
+        """Finds out about its architecture; reads the file, in a thread."""
+        from wtui.live.survey import Surveyor
+
+        return Surveyor.of_file(self.path, self.format)
 
     def _run(self) -> None:
         from wtui.formats import open_catalogue

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     from wtui.insight.types import Finding, Style
     from wtui.tui.outline import Outline, Subject
     from wtui.tui.results import Results
+    from wtui.tui.surveying import Plan
 
 __all__ = ["panel_lines"]
+
+ROOT: Subject = -1
+"""The whole model."""
 
 MAX_NOTE = 400
 """Characters of a note that the file's author left in it."""
@@ -34,7 +38,12 @@ SIGNS: dict[Style, tuple[str, StyleName]] = {
 
 
 def panel_lines(
-    outline: Outline, subject: Subject, results: Results, width: int, references: References | None = None
+    outline: Outline,
+    subject: Subject,
+    results: Results,
+    width: int,
+    references: References | None = None,
+    plan: Plan | None = None,
 ) -> tuple[list[Line], str]:
     """The lines of the middle pane, and its title."""
     catalogue = outline.catalogue
@@ -50,10 +59,25 @@ def panel_lines(
     known = results.layers.get(subject)
     row, done = (known.row, (known.tensors_done, known.tensors)) if known else (None, (0, 0))
     if node is catalogue.root:
-        return model_panel(catalogue, _model_reading(outline, results), row, width, done=done), escape(node.name)
+        facts = _architecture(plan, subject, width)
+        lines = model_panel(catalogue, _model_reading(outline, results), row, width, done=done, facts=facts)
+        return lines, escape(node.name)
     findings = [f for f in results.findings if f.layer == node.path and not f.tensor]
     reading = [_line(r.style, r.text) for r in map(reading_of, findings)]
-    return layer_panel(node, catalogue, row, width, done=done, reading=reading), escape(node.name)
+    facts = _architecture(plan, subject, width)
+    return layer_panel(node, catalogue, row, width, done=done, reading=reading, facts=facts), escape(node.name)
+
+
+def _architecture(plan: Plan | None, subject: Subject, width: int) -> list[Line]:
+    """Where a layer stands in the model and how it was set up, or what the whole model gives."""
+    if plan is None:
+        return []
+    from wtui.render.architecture import fact_lines, model_lines
+
+    if subject == ROOT:
+        return model_lines(plan.known.architecture, plan.known.problem, plan.complete, width)
+    facts = plan.facts.get(subject)
+    return [] if facts is None else fact_lines(facts, plan.complete, width)
 
 
 def _tensor_reading(outline: Outline, tensor: int, results: Results, references: References | None) -> list[Line]:

@@ -11,6 +11,9 @@ from wtui.tui.keys import TREE_KEYS
 from wtui.tui.widgets.lines import RowsPane
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wtui.live.architecture import LayerFacts
     from wtui.render.spans import Line, StyleName
     from wtui.tui.outline import Outline, Subject
 
@@ -18,6 +21,10 @@ __all__ = ["LayerTree"]
 
 OPEN_ALL_LIMIT = 2000
 """Rows beyond which `*` opens one level only: nobody reads them, and they take time."""
+
+
+ROW_WIDTH, ROOMY = 56, 84
+"""Columns of a layer's row, and of a tree from which on there is room for its output shape and connections behind."""
 
 
 class LayerTree(RowsPane):
@@ -39,6 +46,8 @@ class LayerTree(RowsPane):
         """A small histogram for each tensor that was scanned."""
         self.marks: dict[Subject, tuple[str, StyleName]] = {}
         """A sign behind the name of a subject that something was found about."""
+        self.facts: Mapping[Subject, LayerFacts] = {}
+        """Where layers stand in the model: output shapes, activation, what they take."""
         self.entitle("Layers")
 
     @property
@@ -68,11 +77,20 @@ class LayerTree(RowsPane):
         subject, depth, fold = self.outline.rows[row]
         mark = self.marks.get(subject)
         catalogue = self.outline.catalogue
+        room = ROW_WIDTH if self.facts and width >= ROOMY else width
         if subject >= 0:
             sparkline = self.sparklines.get(subject, "")
-            return tensor_row(catalogue.tensors[subject], width, depth=depth, sparkline=sparkline, mark=mark)
+            return tensor_row(catalogue.tensors[subject], room, depth=depth, sparkline=sparkline, mark=mark)
         state = LEAF if not self.outline.can_open(subject) else OPEN if subject in self.outline.opened else CLOSED
-        return layer_row(self.outline.layer(subject), catalogue, width, depth=depth, state=state, fold=fold, mark=mark)
+        line = layer_row(self.outline.layer(subject), catalogue, room, depth=depth, state=state, fold=fold, mark=mark)
+        return line if fold or room == width else [*line, *self._aside(subject, width - room)]
+
+    def _aside(self, subject: Subject, width: int) -> Line:
+        """Where a layer stands in the model."""
+        from wtui.render.architecture import aside
+
+        facts = self.facts.get(subject)
+        return [] if facts is None else aside(facts, width)
 
     def cursor_moved(self) -> None:
         self._say_where()
