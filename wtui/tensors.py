@@ -124,8 +124,8 @@ class TensorEntry(NamedTuple):
     alias_of: str | None = None
     """Name of the tensor that owns the same bytes; an alias adds nothing to totals."""
     group: str = "model"
-    """`model`, `optimizer` (slots, iteration counters), `quantisation` (scales, zero points) or `state`; only `model`
-    counts in totals."""
+    """`model`, `optimizer` (slots, iteration counters), `quantisation` (scales, zero points), `derived` (made of
+    others and nowhere in the file) or `state`; only `model` counts in totals."""
     inferred: str = ""
     """Why the role is a guess (`by rank`, ...); empty when the file or the layer's class says so."""
     problem: str = ""

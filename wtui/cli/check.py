@@ -77,7 +77,7 @@ def _write(model: Model, report: Report, ascii: bool) -> None:
 
     size = output.terminal_size()
     lines = finding_lines(report.findings, size and size[0])
-    total = sum(t.nbytes for t in model.catalogue.tensors if t.alias_of is None)
+    total = sum(t.nbytes for t in model.catalogue.tensors if t.alias_of is None and t.group != "derived")
     output.write_lines([*lines, summary_line(report.findings, report.read, report.complete, total)], ascii)
 
 

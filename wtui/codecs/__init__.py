@@ -31,6 +31,7 @@ CODECS: dict[str, str] = {
     "scaled": "scaled",
     "packed-rows": "scaled",
     "bnb-4bit": "blockwise",
+    "low-rank": "low_rank",
     "padded": "padded",
     "repeated": "repeated",
     "protobuf-varints": "varints",

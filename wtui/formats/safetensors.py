@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from wtui.formats.names import tree_from_names
 from wtui.formats.packed.folder import values_of
+from wtui.formats.safe.folder import with_deltas
 from wtui.formats.safe.header import MAX_HEADER, Header, entries, read_first, read_header
 from wtui.model import Catalogue, LayerNode, TensorEntry
 from wtui.storage import file_ref
@@ -41,8 +42,10 @@ def _described(probe: Probe, header: Header) -> Catalogue:
     keep_order = _order_is_meant(tensors)
     tensors = values_of(tensors, probe, files, warnings)
     root = LayerNode(os.path.basename(probe.path), "")
-    ordered = tree_from_names(tensors, ".", root, keep_order=keep_order)
-    return Catalogue(probe.path, "safetensors", files, ordered, root, {"metadata": header.metadata}, warnings)
+    tensors, facts = with_deltas(tensors, probe, root, warnings)
+    ordered = tree_from_names(tensors, ".", root, keep_order=keep_order and not facts)
+    metadata = {"metadata": header.metadata, "note": header.metadata.get("note", ""), **facts}
+    return Catalogue(probe.path, "safetensors", files, ordered, root, metadata, warnings)
 
 
 def preview(probe: Probe) -> Catalogue | None:

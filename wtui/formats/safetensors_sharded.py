@@ -13,6 +13,7 @@ from wtui.errors import FormatError, StorageError
 from wtui.formats.beside import class_in, configuration, read_json
 from wtui.formats.names import tree_from_names
 from wtui.formats.packed.folder import values_of
+from wtui.formats.safe.folder import with_deltas
 from wtui.formats.safe.header import entries, read_header
 from wtui.model import Catalogue, FileRef, LayerNode, Notice, TensorEntry
 from wtui.storage import file_ref
@@ -52,9 +53,12 @@ def catalogue(probe: Probe) -> Catalogue:
     tensors = values_of(tensors, probe, files, warnings, config)
     name = os.path.basename(os.path.abspath(probe.path if probe.is_folder else os.path.dirname(probe.path)))
     root = LayerNode(name, "", class_in(config), config)
+    tensors, facts = with_deltas(tensors, probe, root, warnings)
     ordered = tree_from_names(tensors, ".", root)
     title = f"safetensors, {len(files)} shards" if len(files) != 1 else "safetensors"
-    return Catalogue(probe.path, title, files, ordered, root, {"config": config}, warnings)
+    return Catalogue(
+        probe.path, title, files, ordered, root, {"config": config, "note": config.get("note", ""), **facts}, warnings
+    )
 
 
 def _index_name(probe: Probe) -> str:

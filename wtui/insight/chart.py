@@ -38,7 +38,7 @@ _NORM_PARTS: dict[str, Part] = {
     "gamma": "scale", "scale": "scale", "weight": "scale", "beta": "shift", "bias": "shift", "moving_mean": "mean",
     "running_mean": "mean", "moving_variance": "variance", "running_var": "variance",
 }  # fmt: skip
-_ADAPTER = re.compile(r"lora_(kernel_|embeddings_)?b($|[._])")
+_ADAPTER = re.compile(r"lora[._](kernel_|embeddings?_)?(b|up)($|[._])")
 _QUANTISATION_SCALE = re.compile(r"(^|_)(scales?|scale_inv|absmax|scb)$")
 
 Made = TypeVar("Made")

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["KERNELS", "candidates", "fans_of"]
 
-KERNELS = frozenset({"convolution kernels", "dense kernels", "recurrent kernels", "attention kernels", "embeddings"})
+KERNELS = frozenset(
+    {"convolution kernels", "dense kernels", "recurrent kernels", "attention kernels", "embeddings", "adapter factors"}
+)
 """Families whose tensors start as random draws."""
 
 _ZERO_AT_FIRST = frozenset(
@@ -47,7 +49,7 @@ GPT2_STD = 0.02
 
 def fans_of(tensor: TensorEntry, layer: LayerNode, format: str) -> Fans | None:
     """fan_in and fan_out of a kernel or embedding; None for other tensors."""
-    if family(tensor, layer) not in KERNELS or not tensor.size:
+    if tensor.group == "derived" or family(tensor, layer) not in KERNELS or not tensor.size:
         return None
     if is_torch_layout(format):
         return torch_fans(tensor.shape)

@@ -20,6 +20,7 @@ FAMILIES = (
     "recurrent kernels",
     "attention kernels",
     "embeddings",
+    "adapter factors",
     "biases",
     "norms",
     "other",
@@ -36,6 +37,8 @@ _AUXILIARY = re.compile(
     r"|_(scales?|scale_inv|zeros?|zero_point|absmax|amax_history)$|^(scales|qzeros|absmax|scb|g_idx|zero_point|quant_map)$"
 )
 """Roles of counters, and of what belongs to a quantised tensor."""
+_FACTOR = re.compile(r"(^|[._])lora[._](a|b|down|up|embedding_a|embedding_b)($|[._])")
+_SECOND = re.compile(r"lora[._](b|up|embedding_b)($|[._])")
 _BIAS = re.compile(r"(^|_)bias($|_)|^b$")
 
 _KERAS_KERNEL_AXES = {
@@ -66,7 +69,7 @@ def family(tensor: TensorEntry, layer: LayerNode) -> str:
     """The family of a tensor of `layer`; `""` for optimizer slots, which belong to none."""
     if tensor.group == "quantisation":
         return "other"
-    if tensor.group != "model":
+    if tensor.group not in ("model", "derived"):
         return ""
     role, rank = tensor.role.lower(), len(tensor.shape)
     path = tensor.layer.lower()
@@ -84,6 +87,8 @@ def family(tensor: TensorEntry, layer: LayerNode) -> str:
         return "embeddings"
     if rank < 2:
         return "other"
+    if _FACTOR.search(tensor.name.lower()):
+        return "adapter factors"
     if (
         _RECURRENT.search(class_name)
         or _RECURRENT.search(path)
@@ -113,6 +118,8 @@ def axes(tensor: TensorEntry, layer: LayerNode, *, torch_layout: bool) -> tuple[
         torch_layout = False  # of ONNX, which multiplies from the right unless it says otherwise
     if kind == "embeddings" and rank == 2:
         return ("position" if "position" in tensor.layer.lower() else "token", "feature")
+    if kind == "adapter factors" and rank == 2:
+        return ("out", "rank") if _SECOND.search(tensor.name.lower()) else ("rank", "in")
     if kind not in ("convolution kernels", "dense kernels", "recurrent kernels", "attention kernels"):
         return ()
     if kind == "attention kernels" and rank == 3 and not torch_layout:

@@ -41,7 +41,9 @@ def listing_lines(
     Without a selection the slots of an optimizer are one row, and layers without weights have theirs.
     """
     rows = _rows(catalogue, None if selected is None else set(selected))
-    lines = [head_line(catalogue), [], *aligned_names(_LISTING, rows, width), []]
+    about = str(catalogue.metadata.get("about", ""))
+    told: list[Line] = [[(escape(about), "")]] if about else []
+    lines = [head_line(catalogue), *told, [], *aligned_names(_LISTING, rows, width), []]
     return lines + totals_lines(catalogue, selected) + notice_lines(catalogue)
 
 

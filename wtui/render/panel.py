@@ -44,7 +44,9 @@ def tensor_panel(
     lines += wrap(_facts(tensor), width, 2)
     about = dict(tensor.encoding_args).get("about")
     if about:
-        lines += wrap([("stored as ", "dim"), (escape(str(about)), "")], width, 2)
+        lines += wrap(
+            [("made of " if tensor.group == "derived" else "stored as ", "dim"), (escape(str(about)), "")], width, 2
+        )
     if tensor.alias_of:
         lines.append([("same bytes as ", "dim"), (escape(tensor.alias_of), "name")])
     problem = failure or tensor.problem
@@ -92,10 +94,16 @@ def model_panel(
     lines.append([(escape(root.class_name) or "model", "title"), (f"  {escape(catalogue.format)}", "dim")])
     lines += facts
     lines += _totals_lines(totals.parameters, totals.trainable, totals.non_trainable, totals.bytes)
-    for group in ("optimizer", "quantisation", "state"):
+    for group in ("optimizer", "quantisation", "derived", "state"):
         values = sum(t.size for t in catalogue.tensors if t.group == group)
         if values:
-            lines.append([(group.ljust(14), "dim"), (f"{values:,}", "number"), (" values beside", "dim")])
+            lines.append(
+                [
+                    (group.ljust(14), "dim"),
+                    (f"{values:,}", "number"),
+                    (" values made of them" if group == "derived" else " values beside", "dim"),
+                ]
+            )
     return [*lines, [], *_together(row, width, done)]
 
 

@@ -29,7 +29,7 @@ DIGITS = 5
 NUMBERS_WIDTH = 64
 """Columns for the numbers of the whole model, in two columns."""
 
-_BESIDE = ("optimizer", "Optimizer params"), ("quantisation", "Quantisation values")
+_BESIDE = ("optimizer", "Optimizer params"), ("quantisation", "Quantisation values"), ("derived", "Derived values")
 """Groups of tensors that do not count, and what their sums are called."""
 
 NO_SUM = 0, 0

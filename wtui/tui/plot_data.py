@@ -39,7 +39,7 @@ class DepthData:
         self._members: dict[str, list[tuple[int, TensorEntry]]] = {}
         self._family: dict[int, str] = {}
         for index, tensor in enumerate(outline.catalogue.tensors):
-            if tensor.counted and tensor.size:
+            if (tensor.counted or tensor.group == "derived") and tensor.size:
                 kind = family(tensor, outline.layer(index))
                 self._family[index] = kind
                 self._members.setdefault(kind, []).append((index, tensor))

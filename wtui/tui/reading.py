@@ -94,6 +94,8 @@ def _model_reading(outline: Outline, results: Results) -> list[Line]:
     """What is wrong or remarkable, worst first; never more than what was read can carry."""
     note = outline.catalogue.metadata.get("note")
     lines: list[Line] = [[("note: ", "dim"), (escape(str(note)[:MAX_NOTE]), "accent")]] if note else []
+    about = str(outline.catalogue.metadata.get("about", ""))
+    lines += [_line("plain", about)] if about else []
     found = results.found
     if found is None:
         return [*lines, [("reading …", "dim")]]
