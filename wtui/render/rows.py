@@ -21,6 +21,12 @@ MIDDLE_WIDTH = 13
 MIDDLE_MIN = 5
 """A class or shape that would be cut to fewer columns is left out."""
 
+SIZES_FROM = 50
+"""Columns of a row from which on there is room for what it weighs."""
+
+SIZES_WIDTH = 14
+"""Columns of that: `320 · 102.8 MB`."""
+
 OPEN, CLOSED, LEAF = "▾ ", "▸ ", "  "
 
 
@@ -34,14 +40,16 @@ def layer_row(
     fold: int = 0,
     mark: tuple[str, StyleName] | None = None,
 ) -> Line:
-    """`▸ block1_conv1  Conv2D      1.8 K`: name, class, parameters of everything below."""
+    """`▸ block1_conv1  Conv2D  2 · 7.2 kB   1.8 K`: name, class, tensors and bytes, parameters of what is below."""
     totals = catalogue.totals(node)
     right = numbers.short_count(totals.parameters) if totals.tensors else "–"
     name = escape(node.name)
     if fold:
         name, right = f"{fold}× {name}", f"{fold}× {right}"
     shown_class = escape(node.class_name)
-    return _row("  " * depth + state, name, shown_class, right, width, "bold" if state != LEAF else "name", mark)
+    sizes = f"{totals.tensors:,} · {numbers.size(totals.bytes)}" if totals.tensors else ""
+    style: StyleName = "bold" if state != LEAF else "name"
+    return _row("  " * depth + state, name, shown_class, _with_sizes(sizes, right, width), width, style, mark)
 
 
 def tensor_row(
@@ -54,9 +62,14 @@ def tensor_row(
 ) -> Line:
     """`kernel      3×3×512×512     ▁█▁`: name below its layer, shape, a small histogram where there is one."""
     middle = numbers.shape(tensor.shape)
-    right = "" if tensor.problem else sparkline
+    right = _with_sizes(numbers.size(tensor.nbytes), "" if tensor.problem else sparkline, width)
     style: StyleName = "dim" if tensor.alias_of or not tensor.counted else "name"
     return _row("  " * depth + LEAF, escape(tensor.label), middle, right, width, style, mark)
+
+
+def _with_sizes(sizes: str, right: str, width: int) -> str:
+    """The number at the end of a row, behind what it weighs where there is room for that."""
+    return f"{sizes:>{SIZES_WIDTH}} {right:>{NUMBER_WIDTH}}" if width >= SIZES_FROM else right
 
 
 def _row(
