@@ -13,7 +13,7 @@ import sys
 from tests.bench import models
 from tests.bench.report import heading
 
-IN_PROCESS = ("commands", "screen", "reopen", "weightlog")
+IN_PROCESS = ("commands", "screen", "reopen", "weightlog", "diff")
 """Modules with a `run()`."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ import numpy as np
 
 from tests.builders import write_safetensors
 
-__all__ = ["folder", "peer", "ten_thousand", "ten_times", "thirty_two", "vgg16"]
+__all__ = ["folder", "peer", "ten_thousand", "ten_times", "thirty_two", "vgg16", "vgg16_tuned"]
 
 SAVE_VGG16 = """
 import sys, keras
@@ -40,6 +41,28 @@ def vgg16(suffix: str = ".keras") -> Path:
         subprocess.run([sys.executable, "-c", SAVE_VGG16, str(stem)], check=True, env=env, stderr=subprocess.DEVNULL)
         for made in (".keras", ".h5"):
             stem.with_name(f"vgg16.part{made}").rename(folder() / f"vgg16{made}")
+    return path
+
+
+def vgg16_tuned() -> Path:
+    """The legacy `.h5` with every kernel and bias moved by 1 % of its standard deviation."""
+    path = folder() / "vgg16-tuned.h5"
+    if not path.exists():
+        import h5py
+
+        part = path.with_suffix(".part")
+        shutil.copyfile(vgg16(".h5"), part)
+        rng = np.random.default_rng(0)
+
+        def move(name: str, found: object) -> None:
+            if isinstance(found, h5py.Dataset) and found.dtype == np.float32 and found.size > 1:
+                values = found[...]
+                noise = rng.standard_normal(values.shape, np.float32)
+                found[...] = values + np.float32(0.01) * values.std() * noise
+
+        with h5py.File(part, "r+") as file:
+            file.visititems(move)
+        part.rename(path)
     return path
 
 
