@@ -162,7 +162,8 @@ def test_the_text_says_what_was_paired_how_and_what_was_not(pair: tuple[Path, Pa
     assert "shapes do not fit: 1 tensor\n  shape.weight: 3×3 in A, 3×4 in B\n" in text
     assert "1 new" in text
     assert "from_zero.bias  was all 0" in text
-    assert "output channels that moved most" in text
+    assert "small.weight  of 8: 0 (100 %); half of it in 1\n" in text
+    assert "big.weight  of" not in text
     assert "change by depth" in text
     assert text.endswith("different: 4 of 8 pairs differ, 1 with other shapes, 1 only in A, 1 only in B\n")
     assert "change by depth" not in run("diff", *pair[:2], "--no-plot").out

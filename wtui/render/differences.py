@@ -24,10 +24,22 @@ if TYPE_CHECKING:
     from wtui.model import Catalogue
     from wtui.stats.difference_row import DifferenceRow
 
-__all__ = ["change_cell", "depth_lines", "head_lines", "pairing_lines", "table_lines", "verdict_line", "whole_lines"]
+__all__ = [
+    "change_cell",
+    "cosine_cell",
+    "depth_lines",
+    "head_lines",
+    "pairing_lines",
+    "table_lines",
+    "verdict_line",
+    "whole_lines",
+]
 
 DIGITS = 4
 """Significant digits of a number in a table."""
+
+CONCENTRATED = 4
+"""Channels are told where half of the squared change is in one of so many, or fewer."""
 
 CHANNELS_OF = 5
 """Pairs of which is said which channels moved most: those that changed most."""
@@ -37,6 +49,9 @@ LISTED_CHANNELS = 3
 
 LISTED = 20
 """Tensors that are listed of those that only one model has, in a terminal."""
+
+NEAR_ONE = 1e-3
+"""Below this distance from 1 a cosine is told by it."""
 
 LEGEND_WIDTH = 100
 """Columns of the legend in a pipe."""
@@ -117,6 +132,12 @@ def change_cell(row: DifferenceRow) -> str:
     return numbers.value(row.relative_l2, DIGITS)
 
 
+def cosine_cell(cosine: float) -> str:
+    """`0.9123`; near 1 what is missing: `1 - 3.2e-09`."""
+    missing = 1 - cosine
+    return f"1 - {missing:.1e}" if 0 < missing < NEAR_ONE else numbers.value(cosine, DIGITS)
+
+
 def _number(read: Callable[[DifferenceRow], float | int]) -> Callable[[TensorChange], str]:
     """The cell of a number; identical pairs show none."""
     return lambda c: "" if c.row is None or c.row.identical else numbers.value(read(c.row), DIGITS)
@@ -138,7 +159,7 @@ def _rounded_cell(row: DifferenceRow) -> str:
 _COLUMNS: tuple[tuple[Column, Callable[[TensorChange], str], Callable[[TensorChange], bool] | None], ...] = (
     (Column("tensor", right=False), lambda c: escape(c.name), None),
     (Column("change", keep=10), _of_row(change_cell), None),
-    (Column("cosine", keep=8), _number(lambda r: r.cosine), _moved),
+    (Column("cosine", keep=8), _of_row(lambda r: "" if r.identical else cosine_cell(r.cosine)), _moved),
     (
         Column("changed", keep=9),
         _of_row(lambda r: "" if r.identical else numbers.percent(r.changed, r.pairs)),
@@ -181,12 +202,16 @@ def _style(change: TensorChange) -> StyleName:
 
 
 def _channel_lines(changes: Iterable[TensorChange], width: int | None) -> list[Line]:
-    """Of the pairs that changed most: which output channels did."""
-    told = [c for c in sorted_changes(changes, "change") if c.row and c.row.top and c.row.channels > 1][:CHANNELS_OF]
+    """Of the pairs that changed most, in few of their output channels: in which."""
+    told = [
+        c for c in sorted_changes(changes, "change") if c.row and 0 < c.row.half_in * CONCENTRATED <= c.row.channels
+    ]
     if not told:
         return []
-    lines: list[Line] = [[("output channels that moved most, with their share of the squared change", "bold")]]
-    for change in told:
+    lines: list[Line] = [
+        [("where few output channels hold half of the squared change", "bold"), ("  channel (share)", "dim")]
+    ]
+    for change in told[:CHANNELS_OF]:
         assert change.row is not None
         top = ", ".join(f"{t.channel} ({numbers.percent(t.share, 1)})" for t in change.row.top[:LISTED_CHANNELS])
         text = f"of {change.row.channels:,}: {top}; half of it in {change.row.half_in:,}"
@@ -205,8 +230,9 @@ def _layer_lines(layers: Sequence[LayerChange], width: int | None) -> list[Line]
     for layer in layers:
         row = layer.row
         cells = [escape(layer.node.path), escape(layer.node.class_name), f"{layer.pairs:,}", change_cell(row)]
-        told = (row.cosine, row.max_abs, row.mean_abs, row.sign_flips)
-        cosine, *rest = [""] * 4 if row.identical else [numbers.value(x, DIGITS) for x in told]
+        told = (row.max_abs, row.mean_abs, row.sign_flips)
+        rest = [""] * 3 if row.identical else [numbers.value(x, DIGITS) for x in told]
+        cosine = "" if row.identical else cosine_cell(row.cosine)
         changed = "" if row.identical else numbers.percent(row.changed, row.pairs)
         style: StyleName = "error" if row.left_out_differ else "dim" if row.identical else ""
         table.append(Row([*cells, cosine, changed, *rest], style))
@@ -250,7 +276,7 @@ def _together(row: DifferenceRow, pairs: int, width: int | None) -> list[Line]:
         return [title, [("  identical", "")], []]
     facts = [
         ("change", change_cell(row)),
-        ("cosine", numbers.value(row.cosine, 6)),
+        ("cosine", cosine_cell(row.cosine)),
         ("changed", f"{row.changed:,} ({numbers.percent(row.changed, row.pairs)})"),
         ("sign flips", f"{row.sign_flips:,}"),
         ("max |d|", numbers.value(row.max_abs, DIGITS)),

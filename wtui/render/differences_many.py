@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wtui.insight.changes import sorted_changes
 from wtui.render import numbers
 from wtui.render.columns import Column, Row, aligned
-from wtui.render.differences import DIGITS, change_cell, depth_lines, verdict_line
+from wtui.render.differences import DIGITS, change_cell, cosine_cell, depth_lines, verdict_line
 from wtui.render.spans import Line, StyleName, clip, escape, line_width
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def verdict_lines(found: Sequence[Compared], width: int | None = None) -> list[L
         if row is None or row.identical:
             rows.append(Row([title, "–" if row is None else "identical", *[""] * 4], "dim"))
             continue
-        told = [numbers.value(x, DIGITS) for x in (row.cosine, row.max_abs, row.ks)]
+        told = [cosine_cell(row.cosine), *(numbers.value(x, DIGITS) for x in (row.max_abs, row.ks))]
         changed = numbers.percent(row.changed, row.pairs)
         rows.append(Row([title, _told(row), told[0], changed, *told[1:]], "error" if row.left_out_differ else ""))
     lines = [*aligned(titles, rows, width), []]
