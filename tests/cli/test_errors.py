@@ -43,7 +43,7 @@ def test_missing_path(run: Run, tmp_path: Path, command: str | None) -> None:
 def test_what_is_no_model(run: Run, tmp_path: Path, command: str | None) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("just words, and some more of them")
-    assert f"{path}: not a model file that wtui knows" in refused(run, *([command] if command else []), path)
+    assert f"{path}: looks like plain text" in refused(run, *([command] if command else []), path)
 
 
 @pytest.mark.parametrize("command", DATA_COMMANDS)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wtui.render import numbers
-from wtui.render.spans import Line, clip, escape, line_width, pad, plain, text_width, wrap
+from wtui.render.spans import Line, clip, clip_inside, escape, line_width, pad, plain, text_width, wrap
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,7 @@ def test_escaped_text_has_nothing_to_interpret(text: str) -> None:
 @given(st.text(st.characters(categories=["L", "N", "P", "S"])), st.integers(0, 40))
 def test_clip_and_pad_keep_the_width(text: str, width: int) -> None:
     assert text_width(clip(text, width)) <= width
+    assert text_width(clip_inside(text, width)) <= width
     if width:
         assert text_width(pad(text, width)) == width
 
@@ -101,3 +102,10 @@ def test_wrap_breaks_at_spaces() -> None:
         "  three",
         "  four",
     ]
+
+
+def test_long_names_keep_both_ends() -> None:
+    names = [f"If_0_else_branch__Inline_0__encoder.{i}" for i in range(3)]
+    assert [clip_inside(name, 20) for name in names] == [f"If_0_e…_0__encoder.{i}" for i in range(3)]
+    assert clip_inside("short", 20) == "short"
+    assert clip_inside("in very few columns", 8) == "in very…"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast, runtime_checkable
 
 from wtui.errors import FormatError, UsageError, WtuiError
 from wtui.formats.probe import Probe
+from wtui.storage import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,12 +157,16 @@ def _likelihood(format: Format, probe: Probe) -> int:
 
 
 def _unknown(probe: Probe) -> tuple[str, str, str]:
-    """What to say of something that no reader takes."""
+    """What to say of something that no reader takes: what it looks like, and what to do."""
+    from wtui.formats.looks import look_of
+
     known = "wtui reads " + ", ".join(f.name for f in FORMATS)
-    if probe.is_folder:
-        return ("an empty folder" if not probe.names else "a folder without a model in it", probe.path, known)
-    if probe.file.size == 0:
-        return ("an empty file (0 bytes)", probe.path, "a download or a save that stopped?")
-    if probe.head.startswith(b"version https://git-lfs"):
-        return ("a Git LFS pointer, not the weights themselves", probe.path, "fetch them with `git lfs pull`")
-    return ("not a model file that wtui knows", probe.path, known)
+    look = look_of(probe)
+    if look is not None:
+        return str(look), probe.path, look.hint or known
+    if not probe.is_folder:
+        return "not a model file that wtui knows", probe.path, known
+    suffixes = tuple(suffix for f in FORMATS for suffix in f.suffixes)
+    files = sorted(n for n in probe.names if n.endswith(suffixes))[:3] if is_remote(probe.path) else []
+    hint = "name one of its files: " + ", ".join(files) if files else known
+    return "an empty folder" if not probe.names else "a folder without a model in it", probe.path, hint

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wtui.render import numbers
-from wtui.render.spans import Line, StyleName, clip, escape, text_width
+from wtui.render.spans import Line, StyleName, clip, clip_inside, escape, text_width
 
 if TYPE_CHECKING:
     from wtui.model import Catalogue, LayerNode, TensorEntry
@@ -84,7 +84,7 @@ def _row(
     """Indent, name and mark; class or shape in a column of their own where the name leaves room; the number last."""
     tail = " " * max(0, NUMBER_WIDTH - text_width(right)) + right + " "
     room = width - text_width(indent) - text_width(tail)
-    name = clip(name, max(room - (2 if mark else 0), 4))
+    name = clip_inside(name, max(room - (2 if mark else 0), 4))
     line: Line = [(indent, "dim"), (name, style)]
     used = text_width(name)
     if mark:

@@ -11,7 +11,10 @@ import re
 import unicodedata
 from typing import Literal
 
-__all__ = ["Line", "Paint", "Span", "StyleName", "clip", "escape", "line_width", "pad", "plain", "text_width", "wrap"]
+__all__ = [
+    "Line", "Paint", "Span", "StyleName", "clip", "clip_inside", "escape", "line_width", "pad", "plain", "text_width",
+    "wrap",
+]  # fmt: skip
 
 StyleName = Literal[
     "", "dim", "bold", "name", "class", "number", "title", "accent", "good", "info", "warning", "error", "mark",
@@ -27,6 +30,9 @@ Span = tuple[str, StyleName | Paint]
 Line = list[Span]
 
 ELLIPSIS = "…"
+
+INSIDE_FROM = 12
+"""Columns from which on both ends of a clipped name can be recognised."""
 
 WIDE_FROM = "\u0300"
 """Characters below this one (Latin letters, ×) take one column each; about others a library is asked."""
@@ -78,6 +84,15 @@ def clip(text: str, width: int) -> str:
     from rich.cells import set_cell_size
 
     return set_cell_size(text, width - 1) + ELLIPSIS
+
+
+def clip_inside(text: str, width: int) -> str:
+    """The text if it fits into `width` columns, else its beginning and, twice as long, its end: of long names of one
+    model the ends differ."""
+    if text_width(text) <= width or width < INSIDE_FROM or not text.isascii():
+        return clip(text, width)
+    start = width // 3
+    return text[:start] + ELLIPSIS + text[len(text) - (width - start - 1) :]
 
 
 def pad(text: str, width: int) -> str:
