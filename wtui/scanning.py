@@ -11,15 +11,17 @@ from wtui.engine.child import one_model, serve
 from wtui.engine.protocol import Found, Judged
 from wtui.insight.evidence import plain
 from wtui.judging import Judge
+from wtui.spectra import SpectrumDesk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wtui.engine.desks import Desk
     from wtui.engine.known import Known
     from wtui.engine.protocol import Distribution
     from wtui.stats.summary import Summary
 
-__all__ = ["JudgeDesk", "main"]
+__all__ = ["JudgeDesk", "desks", "main"]
 
 FINDINGS_EVERY = 1.0
 """Seconds between two rounds of all rules while the scan goes on."""
@@ -139,9 +141,14 @@ class JudgeDesk:
         return done / (done + waiting) if done + waiting else 1.0
 
 
+def desks(known: Known, wake: Callable[[], None]) -> list[Desk]:
+    """What a session has beside the engine's own desks."""
+    return [JudgeDesk(known, wake), SpectrumDesk(known, wake)]
+
+
 def main() -> None:
     """Serve the browser that started this process."""
-    serve(one_model(lambda known, wake: [JudgeDesk(known, wake)], needs=(VERDICT,)))
+    serve(one_model(desks, needs=(VERDICT,)))
 
 
 if __name__ == "__main__":

@@ -176,7 +176,7 @@ def test_plots_follow_their_keys(blocks: Path) -> None:
     async def test(b: Browser) -> None:
         await b.scanned()
         b.select("blocks.5.attn.q_proj.weight")
-        await b.until("attention kernels")
+        await b.until("attention query kernels")
         await b.until("linear (L)")
         await b.press("L")
         await b.until("log (L)")
@@ -191,9 +191,9 @@ def test_plots_follow_their_keys(blocks: Path) -> None:
         await b.press("m")
         await b.until("std by depth")
         await b.until("12 of 12 read")
-        while b.screen.plots.depth_data.choice != "norms":
+        while b.screen.plots.depth_data.choice != "norm scales":
             await b.press("f")
-        await b.until("norms")
+        await b.until("norm scales")
         await b.until("12 of 12 read")
 
     drive(blocks, test)

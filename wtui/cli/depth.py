@@ -9,6 +9,7 @@ from wtui.cli.documents import finite, head
 from wtui.cli.options import selected_tensors
 from wtui.cli.status import Progress
 from wtui.errors import CodecError, UsageError
+from wtui.insight.anatomy import kind_of
 from wtui.insight.roles import FAMILIES, family
 from wtui.render.depth import METRICS, depth_points
 
@@ -59,14 +60,16 @@ def plot_depth(model: Model, options: Namespace) -> bool:
 def _members(
     model: Model, pool: list[Tensor], word: str | None, marked: tuple[Tensor, ...]
 ) -> tuple[str, list[Tensor]]:
-    """The family that is plotted, and its tensors in depth order."""
+    """The family or, where none is asked for, the kind of tensors that is plotted, and these in depth order."""
     families = {t.index: family(t.entry, model.layer(t.layer).node) for t in pool}
     if word is None:
+        kinds = {t.index: kind_of(t.entry, model.layer(t.layer).node) for t in pool}
         largest = sorted(marked, key=lambda t: -t.size)
-        alike = [families[t.index] for t in largest if families.get(t.index)]
-        kind = next(iter(alike), next((f for f in FAMILIES if f in families.values()), ALL))
-    else:
-        kind = next((f for f in FAMILIES if f.split()[0] == word), ALL)
+        alike = [kinds[t.index] for t in largest if kinds.get(t.index)]
+        main = next((f for f in FAMILIES if f in families.values()), ALL)
+        kind = next(iter(alike), next((k for i, k in kinds.items() if families[i] == main), ALL))
+        return kind, [t for t in pool if kind in (ALL, kinds[t.index])]
+    kind = next((f for f in FAMILIES if f.split()[0] == word), ALL)
     members = [t for t in pool if kind in (ALL, families[t.index])]
     if not members:
         there = sorted({f.split()[0] for f in families.values() if f})

@@ -21,6 +21,10 @@ __all__ = ["Scan", "ScanClient"]
 SCAN_PROCESS = "wtui.scanning"
 """The module that the process runs: above the engine, since it knows what the numbers mean."""
 
+ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""For the process, unless the user has said otherwise: threads of BLAS wait for each other in busy loops, which on a
+machine that trains a model made a spectrum ten times slower, and took the time from the training."""
+
 HEADER = 4
 """Bytes of the length before every message, little-endian."""
 
@@ -116,7 +120,7 @@ class ScanClient:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+                env={**ONE_BLAS_THREAD, **os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
             )
         except OSError as error:
             self._hand_over(GoneWrong(f"the scan process could not be started: {error}"))

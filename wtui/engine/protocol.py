@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from wtui.model import FileRef
     from wtui.stats.row import SummaryRow
+    from wtui.stats.spectrum_row import SpectrumRow
 
 __all__ = [
     "AskHistogram",
     "AskPicture",
+    "AskSpectrum",
     "AskValues",
     "Distribution",
     "Failed",
@@ -31,6 +33,8 @@ __all__ = [
     "Recalled",
     "Sampled",
     "Scanned",
+    "Spectrum",
+    "SpectrumShare",
     "Stop",
     "Values",
 ]
@@ -78,6 +82,12 @@ class AskPicture(NamedTuple):
     axis: int
     rows: int
     columns: int
+
+
+class AskSpectrum(NamedTuple):
+    """Measure the spectra of these tensors in this order, and nothing that was asked for before; () stops."""
+
+    tensors: tuple[int, ...]
 
 
 class Stop(NamedTuple):
@@ -160,6 +170,23 @@ class Picture(NamedTuple):
     mean: tuple[float, ...] = ()
     abs_mean: tuple[float, ...] = ()
     abs_max: tuple[float, ...] = ()
+    problem: str = ""
+
+
+class SpectrumShare(NamedTuple):
+    """How far the spectrum of a tensor is."""
+
+    tensor: int
+    share: float
+
+
+class Spectrum(NamedTuple):
+    """The spectrum of a tensor, or why there is none."""
+
+    tensor: int
+    row: SpectrumRow | None
+    said: str = ""
+    """How the tensor is seen as a matrix."""
     problem: str = ""
 
 

@@ -18,7 +18,7 @@ from wtui.insight.types import Fans, GateView, How, Said
 if TYPE_CHECKING:
     from wtui.model import LayerNode, TensorEntry
 
-__all__ = ["UNKNOWN", "Anatomy", "anatomy", "attention_part", "output_axes"]
+__all__ = ["UNKNOWN", "Anatomy", "anatomy", "attention_part", "kind_of", "output_axes"]
 
 UNKNOWN = Said("", "unknown")
 
@@ -33,6 +33,16 @@ _PARTS = (
     ),
 )
 """Part of an attention layer -> how its layer, or its parameter, is called."""
+
+_FEED_FORWARD = (
+    ("gate", re.compile(r"(^|[._/])(gate_proj|ffn_gate|w1|wi_0)$")),
+    (
+        "up",
+        re.compile(r"(^|[._/])(up_proj|ffn_up|w3|wi|wi_1|fc1|c_fc|lin1|linear1|dense_h_to_4h|intermediate[._/]dense)$"),
+    ),
+    ("down", re.compile(r"(^|[._/])(down_proj|ffn_down|w2|wo|fc2|lin2|linear2|dense_4h_to_h|mlp[._/]c_proj)$")),
+)
+"""Part of a transformer's feed-forward layer -> how its layer is called."""
 
 _ROLES = {
     "gamma": "norm scale", "beta": "norm shift", "scale": "norm scale", "moving_mean": "moving mean",
@@ -82,6 +92,32 @@ def attention_part(tensor: TensorEntry) -> str:
     """`query`, `key`, `value`, `output`, `query, key and value`, or `""`, by name."""
     where = f"{tensor.layer}/{tensor.role}".lower()
     return next((part for part, pattern in _PARTS if pattern.search(where)), "")
+
+
+def kind_of(tensor: TensorEntry, layer: LayerNode) -> str:
+    """What tensors that are compared along the depth have in common: `attention query kernels`, `norm scales`, ...
+
+    Finer than `family`; `""` for what belongs to none.
+    """
+    group = family(tensor, layer)
+    if group in ("", "other"):
+        return group
+    text = _role_text(tensor, layer)
+    if group == "biases" and (part := attention_part(tensor) if _is_attention(tensor) else _feed_forward(tensor)):
+        text = f"{part} bias"
+    return f"{text}es" if text.endswith("s") else f"{text}s" if text else group
+
+
+def _is_attention(tensor: TensorEntry) -> bool:
+    return bool(re.search(r"attn|attention", tensor.layer.lower()))
+
+
+def _feed_forward(tensor: TensorEntry) -> str:
+    """`up`, `gate`, `down`, or `""`, by the name of a layer inside a numbered block."""
+    where = tensor.layer.lower()
+    if not re.search(r"[._/]\d+[._/]", where):
+        return ""
+    return next((part for part, pattern in _FEED_FORWARD if pattern.search(where)), "")
 
 
 def output_axes(tensor: TensorEntry, layer: LayerNode, format: str) -> tuple[int, int] | None:
@@ -141,6 +177,8 @@ def _role_text(tensor: TensorEntry, layer: LayerNode) -> str:
         return f"{cell}{source} kernel"
     if kind == "convolution kernels" and "depthwise" in f"{layer.class_name}{role}".lower():
         return "depthwise convolution kernel"
+    if kind == "dense kernels" and (part := _feed_forward(tensor)):
+        return f"feed-forward {part} kernel"
     if kind.endswith("kernels"):
         return kind.removesuffix("s")
     return _auxiliary(role)

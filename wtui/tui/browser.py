@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
-from wtui.engine.protocol import Distribution, Finished, Found, Opened, Picture, Progress, Recalled, Values
+from wtui.engine.protocol import (
+    Distribution,
+    Finished,
+    Found,
+    Opened,
+    Picture,
+    Progress,
+    Recalled,
+    Spectrum,
+    SpectrumShare,
+    Values,
+)
 from wtui.render.spans import line_width
 from wtui.tui import over
 from wtui.tui.keys import SCREEN_KEYS
@@ -111,7 +122,7 @@ class BrowserScreen(TreeScreen):
                 self.set_timer(REST, self.surveying.complete)
         elif isinstance(answer, Found):
             self._show_found(answer)
-        elif isinstance(answer, Values | Picture):
+        elif isinstance(answer, Values | Picture | Spectrum | SpectrumShare):
             over.hand_over(self.app, answer)
         elif isinstance(answer, Distribution):
             self.plots.take(answer)

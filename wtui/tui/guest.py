@@ -33,7 +33,7 @@ class OpeningObject(Opening):
     def __init__(self, model: object) -> None:
         """UsageError for an object that holds no array."""
         from wtui.live.objects import open_object
-        from wtui.scanning import JudgeDesk
+        from wtui.scanning import desks
 
         self._model = model
         opened = open_object(model)
@@ -41,7 +41,7 @@ class OpeningObject(Opening):
         self.format = None
         self.catalogue = opened.catalogue
         self.error = None
-        self.client = LocalClient(opened.catalogue, opened.files(), lambda known, wake: [JudgeDesk(known, wake)])
+        self.client = LocalClient(opened.catalogue, opened.files(), desks)
 
     def wait(self, seconds: float | None = None) -> bool:
         """It is open."""

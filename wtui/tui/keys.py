@@ -58,6 +58,12 @@ SCREEN_KEYS: list[BindingType] = [
         "The values of the selected tensor, along any two axes; jumps to extremes and NaN",
     ),
     _key("p", "over('picture')", "picture", "The tensor as a heat map, as filters, as norms of its channels"),
+    _key(
+        "x",
+        "over('spectrum')",
+        "spectrum",
+        "Singular values of the kernel: norm, ranks, condition, power law, by depth",
+    ),
     _key("b", "over('grid')", "blocks", "The same tensor across all blocks, a row each, so that an odd one stands out"),
     _key(
         "f",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wtui.engine.protocol import Picture, Values
+from wtui.engine.protocol import Picture, Spectrum, SpectrumShare, Values
 from wtui.render.spans import escape
 
 if TYPE_CHECKING:
@@ -21,10 +21,16 @@ BAD: SeverityLevel = "error"
 
 
 def open_over(screen: BrowserScreen, outline: Outline, what: str) -> None:
-    """Open `table`, `grid`, `values`, `picture` or `info` over the browser, or `export`."""
-    {"table": _table, "grid": _grid, "values": _values, "picture": _picture, "info": _info, "export": _export}[what](
-        screen, outline
-    )
+    """Open `table`, `grid`, `values`, `picture`, `spectrum` or `info` over the browser, or `export`."""
+    {
+        "table": _table,
+        "grid": _grid,
+        "values": _values,
+        "picture": _picture,
+        "spectrum": _spectrum,
+        "info": _info,
+        "export": _export,
+    }[what](screen, outline)
 
 
 def _table(screen: BrowserScreen, outline: Outline) -> None:
@@ -66,13 +72,34 @@ def _picture(screen: BrowserScreen, outline: Outline) -> None:
     screen.app.push_screen(PictureScreen(subject, tensor, layer, torch, screen.client.ask))
 
 
-def hand_over(app: App[None], answer: Values | Picture) -> None:
-    """Give values or a picture to the screen that asked for them, if it is still open."""
+def _spectrum(screen: BrowserScreen, outline: Outline) -> None:
+    from wtui.insight.matrices import no_matrix, worth_a_spectrum
+    from wtui.tui.spectrum import SpectrumScreen
+
+    tensors, data = outline.catalogue.tensors, screen.plots.depth_data
+    inside = outline.layer(screen.subject).all_tensors() if screen.subject < 0 else [screen.subject]
+    subject = next((i for i in inside if worth_a_spectrum(tensors[i], outline.layer(i))), screen.subject)
+    if subject < 0:
+        screen.notify("there is no kernel in it, hence no singular values")
+        return
+    why = no_matrix(tensors[subject])
+    if why:
+        screen.notify(why, markup=False)
+        return
+    members = data.members(data.kind_of(subject)) or (subject,)
+    screen.app.push_screen(SpectrumScreen(subject, members, outline.catalogue, screen.results, screen.client.ask))
+
+
+def hand_over(app: App[None], answer: Values | Picture | Spectrum | SpectrumShare) -> None:
+    """Give an answer to the screen that asked for it, if it is still open."""
     from wtui.tui.picture import PictureScreen
+    from wtui.tui.spectrum import SpectrumScreen
     from wtui.tui.viewer import ValuesScreen
 
     top = app.screen
-    if isinstance(top, PictureScreen):
+    if isinstance(top, SpectrumScreen) and isinstance(answer, Spectrum | SpectrumShare):
+        top.take(answer)
+    if isinstance(top, PictureScreen) and isinstance(answer, Values | Picture):
         top.take(answer)
     if isinstance(top, ValuesScreen) and isinstance(answer, Values):
         top.take(answer)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from wtui.insight.anatomy import kind_of
 from wtui.insight.roles import FAMILIES, family
 from wtui.render.depth import METRICS, Metric, depth_points
 
@@ -17,67 +19,80 @@ __all__ = ["DepthData", "DepthView"]
 
 AUTO = "auto"
 ALL = "all"
+OTHER = "other"
 
 
 class DepthView(NamedTuple):
     """What a depth plot shows."""
 
     metric: Metric
-    family: str
+    kind: str
     points: tuple[DepthPoint, ...]
     members: int
-    """Tensors of the family, read or not."""
+    """Tensors of that kind, read or not."""
     current: int | None
     """Number of the selected tensor along the depth, None if it is not among them."""
 
 
 class DepthData:
-    """The families of one model, and the choice of metric and family."""
+    """The kinds of tensors of one model, never mixed unless asked for, and the choice of metric and kind."""
 
     def __init__(self, outline: Outline) -> None:
         self._outline = outline
         self._members: dict[str, list[tuple[int, TensorEntry]]] = {}
-        self._family: dict[int, str] = {}
+        self._kind: dict[int, str] = {}
+        self._order: dict[str, int] = {}
+        self._known: dict[tuple[str, int, str], str] = {}
         for index, tensor in enumerate(outline.catalogue.tensors):
             if (tensor.counted or tensor.group == "derived") and tensor.size:
-                kind = family(tensor, outline.layer(index))
-                self._family[index] = kind
+                kind = self._known_kind(index, tensor)
+                self._kind[index] = kind
                 self._members.setdefault(kind, []).append((index, tensor))
-        self._choices = [AUTO, *(f for f in FAMILIES if f in self._members), ALL]
+        self._kinds = sorted(self._members, key=self._order.__getitem__)
+        self._choices = [AUTO, *self._kinds, ALL]
         self._choice = 0
         self._metric = 0
 
+    def _known_kind(self, index: int, tensor: TensorEntry) -> str:
+        """The kind of a tensor; those whose names differ by numbers alone are looked at once."""
+        node = self._outline.layer(index)
+        key = re.sub(r"\d+", "#", tensor.name), len(tensor.shape), node.class_name
+        if key not in self._known:
+            kind = self._known[key] = kind_of(tensor, node)
+            self._order.setdefault(kind, FAMILIES.index(family(tensor, node) or OTHER))
+        return self._known[key]
+
     @property
     def choice(self) -> str:
-        """`auto` (the family of what is selected), a family, or `all`."""
+        """`auto` (the kind of what is selected), a kind, or `all`."""
         return self._choices[self._choice]
 
-    def next_family(self) -> None:
-        """The next choice of family."""
+    def next_kind(self) -> None:
+        """The next choice of kind."""
         self._choice = (self._choice + 1) % len(self._choices)
 
     def next_metric(self, step: int) -> None:
         """The next or previous metric."""
         self._metric = (self._metric + step) % len(METRICS)
 
-    def family_of(self, subject: Subject) -> str:
-        """The family of a tensor, or of the largest tensor in a layer; where there is none, the model's main one."""
+    def kind_of(self, subject: Subject) -> str:
+        """That of a tensor, or of the largest tensor in a layer; where there is none, the model's main one."""
         kinds = (
-            [self._family.get(subject, "")]
+            [self._kind.get(subject, "")]
             if subject >= 0
             else [
-                self._family.get(i, "")
+                self._kind.get(i, "")
                 for i in sorted(
                     self._outline.layer(subject).tensors, key=lambda i: -self._outline.catalogue.tensors[i].size
                 )
             ]
         )
         known = [k for k in kinds if k]
-        return known[0] if known else next((f for f in FAMILIES if f in self._members), ALL)
+        return known[0] if known else next(iter(self._kinds), ALL)
 
     def view(self, subject: Subject, results: Results) -> DepthView:
         """The plot for what is selected now."""
-        kind = self.choice if self.choice != AUTO else self.family_of(subject)
+        kind = self.choice if self.choice != AUTO else self.kind_of(subject)
         members = self._members.get(kind)
         if members is None:
             members = sorted(pair for group in self._members.values() for pair in group)
@@ -86,9 +101,13 @@ class DepthData:
         current = next((n for n, (i, _) in enumerate(members, 1) if i == here), None)
         return DepthView(metric, kind, depth_points(metric, members, results.rows), len(members), current)
 
+    def members(self, kind: str) -> tuple[int, ...]:
+        """The tensors of a kind, by their index, in depth order."""
+        return tuple(index for index, _ in self._members.get(kind, ()))
+
     def _current(self, subject: Subject, kind: str) -> int | None:
-        """The tensor to mark: the selected one, or the layer's own of the family shown."""
+        """The tensor to mark: the selected one, or the layer's own of the kind shown."""
         if subject >= 0:
             return subject
         own = self._outline.layer(subject).tensors
-        return next((i for i in own if kind in (ALL, self._family.get(i))), None)
+        return next((i for i in own if kind in (ALL, self._kind.get(i))), None)

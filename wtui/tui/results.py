@@ -15,6 +15,7 @@ from wtui.engine.protocol import (
     Recalled,
     Sampled,
     Scanned,
+    Spectrum,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Results:
         self.distributions: dict[Subject, Distribution] = {}
         self.sparklines: dict[int, str] = {}
         self.verdicts: dict[int, Verdict] = {}
+        self.spectra: dict[int, Spectrum] = {}
         self.found: Found | None = None
         self.progress: Progress | None = None
         self.finished: Finished | None = None
@@ -75,6 +77,8 @@ class Results:
             case Judged(verdicts):
                 self.verdicts.update(verdicts)
                 return {i for i, _ in verdicts}
+            case Spectrum(tensor):
+                self.spectra[tensor] = answer
             case Found():
                 self.found = answer
             case Progress():

@@ -144,7 +144,7 @@ class HistogramPane(PlotPane):
 
 
 class DepthPane(PlotPane):
-    """A metric of one family of tensors against their number along the depth."""
+    """A metric of one kind of tensors against their number along the depth."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id, title="Depth")
@@ -164,7 +164,7 @@ class DepthPane(PlotPane):
         """The plot and the two lines below it; runs in a thread."""
         from wtui.render.plots import depth_plot
 
-        what: Line = [(f"{view.family}", "title"), (f"  {len(view.points)} of {view.members} read", "dim")]
+        what: Line = [(f"{view.kind}", "title"), (f"  {len(view.points)} of {view.members} read", "dim")]
         keys: Line = [("metric (m) · which tensors (f)", "dim")]
         if not view.points:
             return [[("reading …" if view.members else "none in this model", "dim")], what, keys]

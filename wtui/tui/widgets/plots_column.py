@@ -92,7 +92,7 @@ class PlotsColumn(Vertical):
         if what == "metric":
             self.depth_data.next_metric(step)
         elif what == "family":
-            self.depth_data.next_family()
+            self.depth_data.next_kind()
         elif what == "log":
             self.histogram.toggle_log()
         elif what == "curve":
@@ -108,7 +108,7 @@ class PlotsColumn(Vertical):
 
     @property
     def depth_data(self) -> DepthData:
-        """Families and metric of the depth plot; UsageError before a model is shown."""
+        """Kinds and metric of the depth plot; UsageError before a model is shown."""
         if self._depth_data is None:
             from wtui.tui.plot_data import DepthData
 
