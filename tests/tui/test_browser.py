@@ -397,3 +397,12 @@ def test_keys_at_the_bottom_are_whole_or_not_there(blocks: Path) -> None:
 
     for width in (60, 80, 100, 120):
         drive(blocks, test, width, 24)
+
+
+def test_a_marked_layer_says_what_of(blocks: Path) -> None:
+    async def test(b: Browser) -> None:
+        await b.scanned()
+        b.screen.layer_tree.go_to(b.screen.outline.subject_at("blocks.3"))  # type: ignore[union-attr]
+        await b.until("✗ blocks.3.attn.q_proj.weight: 1 of 64")
+
+    drive(blocks, test)

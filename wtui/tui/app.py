@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import App
 
-from wtui.tui.palette import WTUI_THEME
+from wtui.tui.palette import WTUI_THEME, no_colours
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -64,7 +64,7 @@ class WtuiApp(App[None]):
     def __init__(self, opening: Opening) -> None:
         from wtui.tui.driver import ChangedCellsDriver
 
-        super().__init__(driver_class=ChangedCellsDriver)
+        super().__init__(driver_class=ChangedCellsDriver, ansi_color=no_colours())
         self.opening = opening
 
     def get_default_screen(self) -> Screen[None]:

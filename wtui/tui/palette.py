@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from rich.color import Color as RichColor
@@ -12,7 +13,7 @@ from textual.theme import Theme
 if TYPE_CHECKING:
     from textual.app import App
 
-__all__ = ["WTUI_THEME", "rich_style"]
+__all__ = ["WTUI_THEME", "no_colours", "rich_style"]
 
 WTUI_THEME = Theme(
     name="wtui",
@@ -71,12 +72,21 @@ _STYLES: dict[str, tuple[str, str]] = {
 _cache: dict[tuple[str, str, str], Style] = {}
 
 
+def no_colours() -> bool | None:
+    """What an `App` takes as `ansi_color`: True where NO_COLOR is set, else None, which leaves it to the theme.
+
+    With True Textual takes colours out; otherwise it would turn them, and the terminal's own, into shades of grey.
+    """
+    return True if "NO_COLOR" in os.environ else None
+
+
 def rich_style(app: App[Any], name: str, background: str) -> Style:
     """The style of a span called `name` on a row whose background is `""`, `cursor` or `selected`."""
-    key = (app.theme, name, background)
+    key = ("" if app.no_color else app.theme, name, background)
     style = _cache.get(key)
     if style is None:
-        style = _cache[key] = _make(app, name, background)
+        make = _without_colour if app.no_color else _make
+        style = _cache[key] = make(app, name, background)
     return style
 
 
@@ -96,6 +106,13 @@ def _make(app: App[Any], name: str, background: str) -> Style:
         foreground = variables[variable]
     bold = "bold" in attribute or background == "cursor" or None
     return Style(color=_color(foreground), bgcolor=_color(behind), bold=bold)
+
+
+def _without_colour(app: App[Any], name: str, background: str) -> Style:
+    """What is told by attributes alone: the cursor is reversed, what is selected underlined."""
+    attribute = _STYLES.get(name, ("", ""))[1]
+    strong = "bold" in attribute or background == "cursor" or None
+    return Style(bold=strong, reverse=background == "cursor" or None, underline=background == "selected" or None)
 
 
 def _color(css: str) -> RichColor:

@@ -11,7 +11,7 @@ from textual.binding import Binding
 from wtui.render.candidates import candidate_lines
 from wtui.render.spans import escape
 from wtui.tui.driver import ChangedCellsDriver
-from wtui.tui.palette import WTUI_THEME
+from wtui.tui.palette import WTUI_THEME, no_colours
 from wtui.tui.widgets.bars import Bar
 from wtui.tui.widgets.lines import RowsPane
 
@@ -93,7 +93,7 @@ class PickerApp(App[str | None]):
     ]
 
     def __init__(self, folder: str, candidates: Sequence[Candidate], notes: Mapping[str, str]) -> None:
-        super().__init__(driver_class=ClearingDriver)
+        super().__init__(driver_class=ClearingDriver, ansi_color=no_colours())
         self._rows = ModelRows(folder, candidates, notes)
 
     def compose(self) -> ComposeResult:

@@ -10,6 +10,8 @@ from wtui.render.panel import layer_panel, model_panel, tensor_panel
 from wtui.render.spans import Line, StyleName, escape
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wtui.insight.references import References
     from wtui.insight.types import Finding, Style
     from wtui.tui.outline import Outline, Subject
@@ -62,10 +64,20 @@ def panel_lines(
         facts = _architecture(plan, subject, width)
         lines = model_panel(catalogue, _model_reading(outline, results), row, width, done=done, facts=facts)
         return lines, escape(node.name)
-    findings = [f for f in results.findings if f.layer == node.path and not f.tensor]
-    reading = [_line(r.style, r.text) for r in map(reading_of, findings)]
+    reading = _grouped(_below(node.path, results.findings))
     facts = _architecture(plan, subject, width)
     return layer_panel(node, catalogue, row, width, done=done, reading=reading, facts=facts), escape(node.name)
+
+
+def _below(path: str, findings: Sequence[Finding]) -> list[Finding]:
+    """What was found about a layer, and what is wrong with anything in it."""
+    inside = (f"{path}/", f"{path}.")
+    return [
+        f
+        for f in findings
+        if (f.layer == path and not f.tensor)
+        or (f.severity != "info" and (f.layer == path or f.layer.startswith(inside)))
+    ]
 
 
 def _architecture(plan: Plan | None, subject: Subject, width: int) -> list[Line]:
@@ -99,8 +111,18 @@ def _model_reading(outline: Outline, results: Results) -> list[Line]:
     found = results.found
     if found is None:
         return [*lines, [("reading …", "dim")]]
+    lines += _grouped(found.findings)
+    if not any(f.severity != "info" for f in found.findings):
+        [said] = [r for r in model_reading(found.findings, found.read, 0) if r.style in ("good", "plain")][-1:]
+        lines.append(_line(said.style, said.text))
+    return lines
+
+
+def _grouped(findings: Sequence[Finding]) -> list[Line]:
+    """Findings, the worst first as they come; alike ones as one."""
+    lines: list[Line] = []
     groups: dict[tuple[str, str], list[Finding]] = {}
-    for finding in found.findings:
+    for finding in findings:
         groups.setdefault((finding.severity, finding.rule), []).append(finding)
     for group in list(groups.values())[:MAX_FINDINGS]:
         reading = reading_of(group[0], with_tensor=True)
@@ -108,9 +130,6 @@ def _model_reading(outline: Outline, results: Results) -> list[Line]:
         lines.append(_line(reading.style, reading.text + more))
     if len(groups) > MAX_FINDINGS:
         lines.append(_line("dim", f"and findings of {len(groups) - MAX_FINDINGS} more kinds (])"))
-    if not any(f.severity != "info" for f in found.findings):
-        [said] = [r for r in model_reading(found.findings, found.read, 0) if r.style in ("good", "plain")][-1:]
-        lines.append(_line(said.style, said.text))
     return lines
 
 
