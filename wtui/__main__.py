@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wtui.formats.candidates import Candidate
+    from wtui.series.protocol import OpenRun
 
 __all__ = ["main"]
 
@@ -25,6 +26,12 @@ class Browser:
         from wtui.tui.launch import browse_path
 
         return browse_path(path, format)
+
+    def show_run(self, opened: OpenRun) -> int:
+        """Browse a run of checkpoints."""
+        from wtui.tui.launch import browse_run
+
+        return browse_run(opened)
 
     def pick(self, folder: str, candidates: Sequence[Candidate], notes: Mapping[str, str]) -> str | None:
         """Let the user choose a model."""

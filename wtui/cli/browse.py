@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wtui.formats.candidates import Candidate
+    from wtui.series.members import Run
+    from wtui.series.protocol import OpenRun
 
-__all__ = ["Screen", "browse", "demo"]
+__all__ = ["Screen", "browse", "browse_several", "demo"]
 
 
 class Screen(Protocol):
@@ -26,13 +28,21 @@ class Screen(Protocol):
     def show(self, path: str, format: str | None) -> int:
         """Browse one model until the user leaves; the exit code. WtuiError if it cannot be opened."""
 
+    def show_run(self, opened: OpenRun) -> int:
+        """Browse a run of checkpoints until the user leaves; the exit code."""
+
     def pick(self, folder: str, candidates: Sequence[Candidate], notes: Mapping[str, str]) -> str | None:
         """Let the user choose one of the models in a folder; its path, None for none."""
 
 
 def browse(path: str, format: str | None, screen: Screen) -> int:
-    """Browse a model, or one of those in a folder; the exit code."""
+    """Browse a model, a run of checkpoints, or one of the models in a folder; the exit code."""
     if format is None and os.path.isdir(path):
+        from wtui.series.members import run_in
+
+        run = run_in(path)
+        if run is not None:
+            return _browse_run(run, screen)
         from wtui.formats.candidates import models_inside
 
         found = models_inside(path)
@@ -41,6 +51,19 @@ def browse(path: str, format: str | None, screen: Screen) -> int:
         if found:
             path = found[0].path
     return screen.show(path, format)
+
+
+def browse_several(paths: Sequence[str], screen: Screen) -> int:
+    """Browse these checkpoints as a run; the exit code."""
+    from wtui.series.members import run_of
+
+    return _browse_run(run_of(paths), screen)
+
+
+def _browse_run(run: Run, screen: Screen) -> int:
+    from wtui.series.protocol import OpenRun
+
+    return screen.show_run(OpenRun(run, run.folder))
 
 
 def here(screen: Screen) -> int:

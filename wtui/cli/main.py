@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from wtui import __version__
 from wtui.cli import COMMANDS, output
-from wtui.cli.browse import browse, demo, here
+from wtui.cli.browse import browse, browse_several, demo, here
 from wtui.cli.options import Parser
 from wtui.cli.status import Exit
 from wtui.errors import UsageError
@@ -22,6 +22,7 @@ __all__ = ["run"]
 USAGE = """Look into the weights of neural-network model files, in the terminal.
 
   wtui PATH             browse a model: layer tree, statistics, histograms
+  wtui RUN/             browse a folder of checkpoints: what happened when
   wtui                  choose one of the models in this folder
   wtui keras:VGG16      browse one of keras.applications, untrained (--weights imagenet)
   wtui COMMAND ...      print data, for pipes and scripts
@@ -97,7 +98,9 @@ def _browse(arguments: Sequence[str], screen: Screen) -> int:
     if len(options.paths) == 2:
         raise UsageError("models cannot be compared yet", hint="wtui PATH browses one")
     if len(options.paths) > 2:
-        raise UsageError(f"{len(options.paths)} paths are too many", hint="wtui PATH browses one")
+        if options.format is not None or options.weights is not None:
+            raise UsageError("--format and --weights are for one model")
+        return browse_several(options.paths, screen)
     if not options.paths:
         return here(screen)
     from wtui.live.applications import with_weights

@@ -45,6 +45,7 @@ _ASCII = str.maketrans(
         **dict.fromkeys("▀", "'"),
         **dict.fromkeys("▄", "_"),
         **dict.fromkeys("▌▞▛▚▐▜▙▟█", "#"),
+        **dict(zip("░▒▓━", ".:%=", strict=True)),
     }
     | {_CURVE: "+", _POINT: "*", _CURRENT: "O", _BAND: ":", "┤": "|", "├": "|", "│": "|", "─": "-", "…": "~", "–": "-"}
     | {"·": ".", "░": "-", "▒": "+", "▓": "%"}
@@ -155,10 +156,12 @@ def depth_plot(
     height: int,
     zero: bool = True,
     top: float = -math.inf,
+    names: tuple[str, ...] = (),
 ) -> tuple[Line, ...]:
     """A metric against depth, 1 to `members`; the point at position `current` is marked. `zero` keeps 0 in sight.
 
-    `top` is what the y axis reaches at least, so that plots side by side have one scale.
+    `top` is what the y axis reaches at least, so that plots side by side have one scale. With `names` it is a course
+    over time: they stand below the axis in place of the members' numbers, and lines join neighbours.
     """
     shown = [p for p in points if math.isfinite(p.value)]
     if not shown:
@@ -168,13 +171,15 @@ def depth_plot(
     with _LOCK:
         figure = _figure(width, height)
         _draw_band(figure, shown, (high - low) / (2 * max(1, height - FRAME_ROWS)))
+        if names:
+            _draw_course(figure, shown)
         others = [p for p in shown if p.position != current]
         dense = members > 3 * canvas_columns(width)
         figure.draw(figure.signal(*_columns(others), marker="braille" if dense else _POINT))
         here = [p for p in shown if p.position == current]
         if here:
             figure.draw(figure.signal(*_columns(here), marker=_CURRENT))
-        ticks = {float(n): str(n) for n in sorted({1, (1 + members) // 2, members})}
+        ticks = {float(n): names[n - 1] if names else str(n) for n in sorted({1, (1 + members) // 2, members})}
         _axis(figure, "x", (0.5, members + 0.5), ticks)
         middle = (low + high) / 2
         labels = {y: _tick(y, high - low).rjust(LABEL_WIDTH) for y in (low, middle, high)}
@@ -238,6 +243,13 @@ def _draw_band(figure: Any, points: Sequence[DepthPoint], step: float) -> None:
         ys += [p.low + (p.high - p.low) * i / steps for i in range(steps + 1)]
     if xs:
         figure.draw(figure.signal(xs, ys, marker=_BAND))
+
+
+def _draw_course(figure: Any, points: Sequence[DepthPoint]) -> None:
+    """Lines between points that follow each other; a gap stays one."""
+    for a, b in pairwise(points):
+        if b.position == a.position + 1:
+            figure.draw(figure.signal([a.position, b.position], [a.value, b.value], marker="braille").lines())
 
 
 def _resample(counts: Sequence[float], pixels: int) -> list[float]:

@@ -58,6 +58,13 @@ class WtuiApp(App[None]):
     { align: center middle; background: $background; }
     #overlay { width: 90%; max-width: 110; height: 90%; border: round $primary; }
     #search { display: none; }
+    #over_time { height: 36%; min-height: 8; }
+    RunScreen.-medium #bands { display: none; }
+    RunScreen.-medium #over_time.-bands #bands { display: block; }
+    RunScreen.-medium #over_time.-bands #course { display: none; }
+    RunScreen.-only-table #over_time { display: none; }
+    RunScreen.-only-plots #run, RunScreen.-only-plots #run_titles { display: none; }
+    RunScreen.-only-plots #over_time { height: 1fr; }
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-medium"), (120, "-wide")]
 

@@ -11,6 +11,9 @@ from textual.command import DiscoveryHit, Hit, Provider
 from wtui.tui.keys import groups
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.binding import BindingType
     from textual.command import Hits
 
 __all__ = ["KeyCommands"]
@@ -21,7 +24,9 @@ class KeyCommands(Provider):
 
     def _commands(self) -> list[Binding]:
         """All keys but those that only move."""
-        found = [b for _, bindings in groups(self.screen.BINDINGS)[1:] for b in bindings]
+        listed: Callable[[], list[tuple[str, list[BindingType]]]] | None = getattr(self.screen, "key_groups", None)
+        all_groups = listed() if listed is not None else groups(self.screen.BINDINGS)
+        found = [b for _, bindings in all_groups[1:] for b in bindings]
         return [b for b in found if isinstance(b, Binding) and b.action != "palette"]
 
     async def _run(self, action: str) -> None:

@@ -10,9 +10,10 @@ from wtui.errors import UsageError
 from wtui.render.terminal import has_terminal
 
 if TYPE_CHECKING:
+    from wtui.series.protocol import OpenRun
     from wtui.tui.jobs import Opening
 
-__all__ = ["browse_object", "browse_path"]
+__all__ = ["browse_object", "browse_path", "browse_run"]
 
 WAIT = 0.3
 """Seconds that an error may take to come up as a plain message; a model that takes longer opens on the screen."""
@@ -42,6 +43,21 @@ def _opening(path: str, format: str | None) -> Opening:
     from wtui.tui.jobs import Opening
 
     return Opening(path, format, scan=has_terminal())
+
+
+def browse_run(opened: OpenRun) -> int:
+    """Browse a run of checkpoints until the user leaves; the exit code. UsageError without a terminal."""
+    if not has_terminal():
+        raise UsageError("there is no terminal to browse in", opened.folder, "wtui check PATH")
+    from wtui.tui.run_opening import OpeningRun
+
+    gc.disable()  # as in `browse_path`
+    opening = OpeningRun(opened)
+    try:
+        return _run(opening)
+    finally:
+        opening.close()
+        gc.enable()
 
 
 def browse_object(model: object) -> None:

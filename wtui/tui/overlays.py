@@ -11,7 +11,6 @@ from textual.binding import Binding
 from textual.screen import ModalScreen
 
 from wtui.render.spans import Line, escape, wrap
-from wtui.tui.keys import groups
 from wtui.tui.widgets.text_pane import TextPane
 
 if TYPE_CHECKING:
@@ -54,10 +53,10 @@ def overlay_width(screen: int) -> int:
     return min(110, screen * 9 // 10)
 
 
-def help_lines(screen_keys: list[BindingType], width: int) -> list[Line]:
-    """Every key with what it does, for a screen with these of its own, in `width` columns."""
+def help_lines(groups: Sequence[tuple[str, list[BindingType]]], width: int) -> list[Line]:
+    """Every key with what it does, under headings, in `width` columns."""
     lines: list[Line] = []
-    for heading, bindings in groups(screen_keys):
+    for heading, bindings in groups:
         lines += [[], [(heading, "title")]] if lines else [[(heading, "title")]]
         for binding in bindings:
             assert isinstance(binding, Binding)

@@ -120,10 +120,11 @@ class PanesScreen(Screen[None]):
 
     def action_help(self) -> None:
         """The list of keys."""
+        from wtui.tui.keys import groups
         from wtui.tui.overlays import TextOverlay, help_lines, overlay_width
 
         width = overlay_width(self.app.size.width) - 2
-        self.app.push_screen(TextOverlay("Keys", help_lines(self.BINDINGS, width)))
+        self.app.push_screen(TextOverlay("Keys", help_lines(groups(self.BINDINGS), width)))
 
     def action_palette(self) -> None:
         """Every command by name."""
