@@ -9,13 +9,14 @@ import pytest
 
 import wtui
 from tests.builders import write_safetensors
-from tests.cli.conftest import DEMO, Run, run  # noqa: F401
+from tests.cli.conftest import DEMO
 from wtui.comparing.structure import would_load
 from wtui.storage import source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.cli.conftest import Run
     from wtui.insight.loading import Structure
 
     Arrays = dict[str, np.ndarray]
@@ -70,7 +71,7 @@ def test_missing_unexpected_and_mismatched(tmp_path: Path) -> None:
     assert (found.loads, found.would_load) == (False, False)
 
 
-def test_two_models_with_nothing_in_common(tmp_path: Path, run: Run) -> None:  # noqa: F811
+def test_two_models_with_nothing_in_common(tmp_path: Path, run: Run) -> None:
     found = structure(tmp_path, {"x": np.ones((3, 7), np.float32)}, {"y": np.ones((2, 2), np.float32)})
     assert (found.loads, found.would_load, found.fitting) == (False, False, ())
     said = run("diff", "--structure", tmp_path / "a.safetensors", tmp_path / "b.safetensors")
@@ -78,7 +79,7 @@ def test_two_models_with_nothing_in_common(tmp_path: Path, run: Run) -> None:  #
     assert said.out.endswith("A does not load into B: no tensor of A fits one of B\n")
 
 
-def test_only_headers_are_read(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_only_headers_are_read(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
     count = source._Counted._count
     monkeypatch.setattr(source._Counted, "_count", lambda self, n: (read.append(n), count(self, n))[1])
@@ -92,7 +93,7 @@ def test_only_headers_are_read(tmp_path: Path, run: Run, monkeypatch: pytest.Mon
     assert sum(read) > one.stat().st_size + two.stat().st_size - 100_000  # the count sees values, where they are read
 
 
-def test_answers_and_exit_codes(tmp_path: Path, run: Run) -> None:  # noqa: F811
+def test_answers_and_exit_codes(tmp_path: Path, run: Run) -> None:
     one = saved(tmp_path / "a.safetensors", {f"model.{n}": v for n, v in LAYERS.items()})
     two = saved(tmp_path / "b.safetensors", LAYERS)
     assert run("diff", "--structure", two, two).out.endswith(
@@ -117,7 +118,7 @@ def test_answers_and_exit_codes(tmp_path: Path, run: Run) -> None:  # noqa: F811
     assert rows[4] == "missing,,fc.bias,,,,5,,float32"
 
 
-def test_keras_files_of_one_architecture(run: Run) -> None:  # noqa: F811
+def test_keras_files_of_one_architecture(run: Run) -> None:
     found = run("diff", "--structure", DEMO / "digits-run" / "epoch-1.keras", DEMO / "healthy.keras")
     assert (found.code, found.err) == (0, "")
     assert "8 tensors, same names and shapes" in found.out

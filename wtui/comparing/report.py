@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 
 __all__ = ["compared"]
 
+MANY = 1000
+"""Values from which on a cosine near 0 says something."""
+
+UNRELATED = 0.1
+"""Cosines of tensors that have nothing in common are smaller: 0.03 is their standard deviation at MANY values."""
+
 
 def compared(comparison: Comparison, tolerance: float | None = None) -> Compared:
     """All that a comparison found that was run; `tolerance`: the largest |difference| that counts as none."""
@@ -23,11 +29,20 @@ def compared(comparison: Comparison, tolerance: float | None = None) -> Compared
         layers=tuple(comparison.layers()),
         whole=whole.row if whole else None,
         prefixes=comparison.pairing.prefixes,
-        notes=comparison.pairing.notes,
+        notes=(*comparison.pairing.notes, *_doubts(comparison)),
         beside=comparison.beside,
         tolerance=tolerance,
         lost=_lost(comparison),
     )
+
+
+def _doubts(comparison: Comparison) -> list[str]:
+    """Whether pairs that nothing but shapes brought together look as if they did not belong together."""
+    rows = [r.row for r in comparison.results.values() if r.pair.how == "shape and order" and r.row is not None]
+    unlike = sum(row.pairs >= MANY and abs(row.cosine) < UNRELATED for row in rows)
+    if not unlike:
+        return []
+    return [f"of the pairs made by shape and order, {unlike:,} are as different as tensors that have nothing in common"]
 
 
 def _changes(comparison: Comparison) -> list[TensorChange]:

@@ -14,7 +14,7 @@ from wtui.insight.pairing.types import HOWS
 from wtui.render import numbers
 from wtui.render.columns import Column, Row, aligned
 from wtui.render.plots import DepthPoint, depth_plot
-from wtui.render.spans import Line, StyleName, escape, wrap
+from wtui.render.spans import Line, StyleName, escape, line_width, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -288,10 +288,19 @@ def _together(row: DifferenceRow, pairs: int, width: int | None) -> list[Line]:
         facts[4] = ("max |d|", f"{facts[4][1]} at {escape(row.max_at.tensor)}" + (f" [{place}]" if place else ""))
     if row.left_out:
         facts.append(("NaN/Inf", _broken_cell(row)))
-    line: Line = [("  ", "")]
+    return [title, *_packed(facts, width), []]
+
+
+def _packed(facts: Sequence[tuple[str, str]], width: int | None) -> list[Line]:
+    """Names and texts one after the other, none of them broken, as many a line as fit."""
+    lines: list[Line] = []
     for name, text in facts:
-        line += [(f"{name} ", "dim"), (text, ""), ("   ", "")]
-    return [title, *_wrapped(line, width, 2), []]
+        fact: Line = [(name, "dim"), (f" {text}", "")]
+        if lines and (width is None or line_width(lines[-1]) + 3 + line_width(fact) <= width):
+            lines[-1] += [("   ", ""), *fact]
+        else:
+            lines.append([("  ", ""), *fact])
+    return lines
 
 
 def verdict_line(found: Compared) -> Line:

@@ -98,7 +98,8 @@ def _layers(found: Sequence[Compared], titles: Sequence[str], width: int | None)
         known = [layers.get(path) for layers in by_path]
         class_name = next(layer.node.class_name for layer in known if layer)
         cells = [_told(layer.row) if layer else "–" for layer in known]
-        rows.append(Row([escape(path), escape(class_name), *cells]))
+        broken = any(layer is not None and layer.row.left_out_differ for layer in known)
+        rows.append(Row([escape(path), escape(class_name), *cells], "error" if broken else ""))
     return [*aligned(columns, rows, width), []]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from wtui.insight.pairing.layouts import Member, convention_of, fitting_layouts
 from wtui.insight.pairing.names import PrefixPair, framework_key, literal_key, prefix_pair, stripped
 from wtui.insight.pairing.order import by_content, by_order, units_of
+from wtui.insight.pairing.rotary import heads_interleaved
 from wtui.insight.pairing.types import HOWS, How, Pair, Pairing, Prefixes
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ class _Pairer:
 
     def by_words(self) -> None:
         """The same layer and role in the words that frameworks share, but for prefixes."""
-        self._words_a = {i: framework_key(self._a.tensors[i]) for i in self._left_a}
-        self._words_b = {j: framework_key(self._b.tensors[j]) for j in self._left_b}
+        self._words_a = {i: framework_key(self._a.tensors[i], self._a.format) for i in self._left_a}
+        self._words_b = {j: framework_key(self._b.tensors[j], self._b.format) for j in self._left_b}
         keys_a, keys_b = (_unique((k, i) for i, k in words.items()) for words in (self._words_a, self._words_b))
         self._by_key(keys_a, keys_b, "words")
 
@@ -147,8 +148,11 @@ class _Pairer:
         del self._left_a[i], self._left_b[j]
 
     def _layouts(self, i: int, j: int) -> tuple[Layout, ...]:
-        a = Member(self._a.tensors[i], self._nodes_a[i], self._conventions[0])
-        return fitting_layouts(a, Member(self._b.tensors[j], self._nodes_b[j], self._conventions[1]))
+        one, other = self._a.tensors[i], self._b.tensors[j]
+        a = Member(one, self._nodes_a[i], self._conventions[0], heads_interleaved(self._a, one))
+        return fitting_layouts(
+            a, Member(other, self._nodes_b[j], self._conventions[1], heads_interleaved(self._b, other))
+        )
 
 
 def _unique(pairs: Iterable[tuple[Key, int]]) -> dict[Key, int]:

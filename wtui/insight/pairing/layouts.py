@@ -12,6 +12,7 @@ from math import prod
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from wtui.insight.gates import cell_kind
+from wtui.insight.pairing.rotary import interleaved_layout
 from wtui.insight.roles import is_torch_layout
 from wtui.stats.layout import Layout, inverse_layout, plain_layout, transposed_layout
 
@@ -35,6 +36,8 @@ class Member(NamedTuple):
     tensor: TensorEntry
     layer: LayerNode
     convention: Convention
+    interleaved: int = 0
+    """Heads whose rows are interleaved, see `rotary`."""
 
 
 def fitting_layouts(a: Member, b: Member) -> tuple[Layout, ...]:
@@ -44,7 +47,8 @@ def fitting_layouts(a: Member, b: Member) -> tuple[Layout, ...]:
     """
     shape_a, shape_b = a.tensor.shape, b.tensor.shape
     if shape_a == shape_b and a.convention == b.convention:
-        return (_plain(shape_a),)
+        rotary = interleaved_layout(shape_a, a.interleaved, b.interleaved)
+        return (rotary, _plain(shape_a)) if rotary is not None else (_plain(shape_a),)
     if prod(shape_a) != prod(shape_b):
         return ()
     conventions = a.convention, b.convention

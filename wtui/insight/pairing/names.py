@@ -33,6 +33,16 @@ _ROLES = {
 }  # fmt: skip
 """Roles of several frameworks that mean the same."""
 
+_GGUF = {
+    "blk": ("layers",), "token_embd": ("embed_tokens",), "output_norm": ("norm",), "output": ("lm_head",),
+    "attn_q": ("self_attn", "q_proj"), "attn_k": ("self_attn", "k_proj"), "attn_v": ("self_attn", "v_proj"),
+    "attn_output": ("self_attn", "o_proj"), "attn_q_norm": ("self_attn", "q_norm"),
+    "attn_k_norm": ("self_attn", "k_norm"), "attn_norm": ("input_layernorm",),
+    "ffn_norm": ("post_attention_layernorm",), "ffn_gate": ("mlp", "gate_proj"), "ffn_up": ("mlp", "up_proj"),
+    "ffn_down": ("mlp", "down_proj"),
+}  # fmt: skip
+"""Parts of names in GGUF files, and what Hugging Face calls the same in models built like Llama."""
+
 SAMPLE = 400
 """Names of A that a prefix is tried on before it is used for all."""
 
@@ -63,10 +73,15 @@ def literal_key(tensor: TensorEntry) -> Key:
     return _parts(tensor.name.removesuffix(":0"))
 
 
-def framework_key(tensor: TensorEntry) -> Key:
-    """The layer's path in parts and the common role."""
+def framework_key(tensor: TensorEntry, format: str) -> Key:
+    """The layer's path in parts and the common role; `format` is the catalogue's."""
     role = common_role(tensor.role)
-    return (*_parts(tensor.layer), role) if tensor.layer else (role,)
+    if not tensor.layer:
+        return (role,)
+    parts = _parts(tensor.layer)
+    if format.startswith("GGUF"):
+        parts = tuple(word for part in parts for word in _GGUF.get(part, (part,)))
+    return (*parts, role)
 
 
 def _parts(name: str) -> Key:
