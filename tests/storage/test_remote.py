@@ -21,6 +21,7 @@ from tests.builders import write_safetensors
 from tests.formats.torch_files import ARRAYS, state_dict, zip_file
 from tests.storage.serving import MISBEHAVIOURS, Server, serving
 from wtui.errors import StorageError, WtuiError
+from wtui.formats import open_catalogue
 from wtui.storage import FileSource, http
 from wtui.storage.remote import AHEAD, BLOCK, FIRST, LARGE, RemoteSource
 
@@ -244,6 +245,34 @@ def test_the_browser(tmp_path: Path, server: Server) -> None:
             await b.until("all read")
 
     asyncio.run(run())
+
+
+def test_of_a_large_model_only_what_is_looked_at_is_read(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wtui.engine import session as engine
+    from wtui.engine.protocol import Finished, Look, Progress, Scanned
+
+    path = transformer(tmp_path / "model.safetensors", 3)
+    found = open_catalogue(server.address + path.name)
+    monkeypatch.setattr(engine, "ON_DEMAND", 1000)
+    session = engine.Session(found)
+    session.start()
+    small = found.index("model.layers.1.mlp.up_proj.weight")
+    session.ask(Look(small, ()))
+    answers: list[object] = []
+    try:
+        while not any(isinstance(a, Scanned) for a in answers):
+            answers += session.answers()
+        for _ in range(4):
+            answers += session.answers()
+    finally:
+        session.close()
+    assert {i for a in answers if isinstance(a, Scanned) for i, _ in a.rows} == {small}
+    assert any(isinstance(a, Progress) and a.on_demand for a in answers)
+    assert not any(isinstance(a, Finished) for a in answers)
+    assert server.bytes_asked < MB
+    assert path.stat().st_size > 8 * MB
 
 
 def test_opening_here_imports_nothing_for_elsewhere() -> None:

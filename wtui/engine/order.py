@@ -15,6 +15,8 @@ class Order:
     """Tensors still to be read, the most urgent first; each is handed out once."""
 
     def __init__(self, tensors: Iterable[int]) -> None:
+        self.only_urgent = False
+        """Whether the others wait until they are urgent."""
         self._rest = deque(tensors)
         self._urgent: deque[int] = deque()
         self._waiting = set(self._rest)
@@ -43,7 +45,7 @@ class Order:
     def next(self) -> int | None:
         """The most urgent tensor, handed out; None when all are."""
         urgent = self.next_urgent()
-        return urgent if urgent is not None else self._pop(self._rest)
+        return urgent if urgent is not None or self.only_urgent else self._pop(self._rest)
 
     def _pop(self, queue: deque[int]) -> int | None:
         while queue:

@@ -104,6 +104,10 @@ class Pool(Generic[Told]):
         for thread in self._threads:
             thread.join()
 
+    def only_urgent(self) -> None:
+        """From now on do only what is urged, or asked for again."""
+        self._order.only_urgent = True
+
     def urge(self, numbers: Iterable[int]) -> None:
         """Do these first."""
         with self._changed:

@@ -224,6 +224,8 @@ class Progress(NamedTuple):
     total: int
     """Bytes."""
     bytes_per_second: float
+    on_demand: bool = False
+    """Whether the rest is read only when it is looked at."""
 
 
 class Finished(NamedTuple):

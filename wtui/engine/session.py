@@ -35,6 +35,9 @@ GATHER = 0.05
 PROGRESS_EVERY = 0.25
 """Seconds between two words on progress."""
 
+ON_DEMAND = 256 << 20
+"""Bytes behind an address from which on nothing is read but what is looked at: nobody asked for gigabytes."""
+
 SPEED_OVER = 3.0
 """Seconds over which the speed of the scan is measured."""
 
@@ -61,6 +64,9 @@ class Session:
         readable.sort(key=lambda i: catalogue.tensors[i].group != "model")
         self._scanner = Scanner(catalogue, self._files, readable, threads)
         self._total = sum(catalogue.tensors[i].nbytes for i in readable)
+        self._on_demand = self._total > ON_DEMAND and any(file.remote for file in catalogue.files)
+        if self._on_demand:
+            self._scanner.only_urgent()
         self.known = Known(catalogue, self._files, self._scanner, readable, memory)
         self._desks: list[Desk] = [
             LookDesk(self.known),
@@ -72,6 +78,7 @@ class Session:
         self._started = time.perf_counter()
         self._steps: deque[tuple[float, int]] = deque([(self._started, 0)])
         self._last_progress = 0.0
+        self._last_said = -1
         self._finished = False
         self._asked = False
 
@@ -137,11 +144,16 @@ class Session:
             return []
         self._last_progress = now
         done = min(self._scanner.bytes_done, self._total)
+        if self._on_demand and waiting and self._last_said == done:
+            return []
+        self._last_said = done
         self._steps.append((now, done))
         while now - self._steps[0][0] > SPEED_OVER:
             self._steps.popleft()
         since, before = self._steps[0]
-        words: list[Any] = [Progress(done, self._total, (done - before) / (now - since) if now > since else 0.0)]
+        words: list[Any] = [
+            Progress(done, self._total, (done - before) / (now - since) if now > since else 0.0, self._on_demand)
+        ]
         if not waiting:
             self._finished = True
             words.append(Finished(now - self._started))

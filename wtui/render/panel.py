@@ -86,8 +86,9 @@ def model_panel(
     *,
     done: tuple[int, int] = (0, 0),
     facts: Sequence[Line] = (),
+    waits: bool = False,
 ) -> list[Line]:
-    """The whole model: what is remarkable, what it gives, totals, and the numbers of all its weights together."""
+    """The whole model: what is remarkable, what it gives, totals, and (unless it `waits` to be read) its numbers."""
     totals = catalogue.totals()
     root = catalogue.root
     lines = _wrapped(reading, width)
@@ -104,7 +105,7 @@ def model_panel(
                     (" values made of them" if group == "derived" else " values beside", "dim"),
                 ]
             )
-    return [*lines, [], *_together(row, width, done)]
+    return lines if waits else [*lines, [], *_together(row, width, done)]
 
 
 def _wrapped(reading: Sequence[Line], width: int) -> list[Line]:

@@ -42,6 +42,8 @@ def scan_line(progress: Progress | None, finished: Finished | None, failures: in
     if progress is None or not progress.total:
         return [("", "")]
     share = f"scan {int(100 * progress.done / progress.total)} %"
+    if progress.on_demand:
+        return [(f"{int(100 * progress.done / progress.total)} % read, the rest when looked at ", "info")]
     speed = progress.bytes_per_second
     if speed < SLOW:
         return [(share + " ", "info")]

@@ -62,7 +62,8 @@ def panel_lines(
     row, done = (known.row, (known.tensors_done, known.tensors)) if known else (None, (0, 0))
     if node is catalogue.root:
         facts = _architecture(plan, subject, width)
-        lines = model_panel(catalogue, _model_reading(outline, results), row, width, done=done, facts=facts)
+        told, waits = _model_reading(outline, results), _waits(results)
+        lines = model_panel(catalogue, told, row, width, done=done, facts=facts, waits=waits)
         return lines, escape(node.name)
     reading = _grouped(_below(node.path, results.findings))
     facts = _architecture(plan, subject, width)
@@ -102,6 +103,11 @@ def _tensor_reading(outline: Outline, tensor: int, results: Results, references:
     return [_line(r.style, r.text) for r in readings]
 
 
+def _waits(results: Results) -> bool:
+    """Whether nothing is read because nothing was looked at."""
+    return results.progress is not None and results.progress.on_demand and not results.rows
+
+
 def _model_reading(outline: Outline, results: Results) -> list[Line]:
     """What is wrong or remarkable, worst first; never more than what was read can carry."""
     note = outline.catalogue.metadata.get("note")
@@ -109,6 +115,8 @@ def _model_reading(outline: Outline, results: Results) -> list[Line]:
     about = str(outline.catalogue.metadata.get("about", ""))
     lines += [_line("plain", about)] if about else []
     found = results.found
+    if _waits(results):
+        return [*lines, [("nothing is read yet, since it is far away: look at a tensor or layer", "dim")]]
     if found is None:
         return [*lines, [("reading …", "dim")]]
     lines += _grouped(found.findings)
