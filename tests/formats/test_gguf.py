@@ -219,7 +219,7 @@ def test_a_missing_or_damaged_shard_is_told_and_the_rest_stays(tmp_path: Path) -
         ("1 of its 2 blocks have no tensors: 1", True),
     ]
     paths[1].write_bytes(b"")
-    assert "tiny-00002-of-00003.gguf is no GGUF file" in open_catalogue(str(paths[0])).warnings[0].message
+    assert "tiny-00002-of-00003.gguf is empty (0 bytes)" in open_catalogue(str(paths[0])).warnings[0].message
     with pytest.raises(WtuiError):
         open_catalogue(str(paths[1]), "gguf")
 

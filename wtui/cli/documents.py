@@ -9,6 +9,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from wtui.codecs import LOSSLESS
+from wtui.insight.presence import absent as missing_blocks
 from wtui.model import nodes_holding
 from wtui.render.report import totals_of
 from wtui.stats.row import QUANTILES
@@ -35,9 +36,13 @@ _NUMBERS = ("mean", "std", "variance", "min", "min_at", "max", "max_at", "abs_me
 """Statistics in the order of the document; each is a field of SummaryRow."""
 
 
-def head(model: Model, problems: Mapping[int, str] | None = None) -> Document:
-    """What every document begins with; `problems` are those that only reading the values has shown."""
+def head(model: Model, problems: Mapping[int, str] | None = None, *, absent: bool = False) -> Document:
+    """What every document begins with; `problems` are those that only reading the values has shown.
+
+    With `absent` the warnings also tell of blocks that are missing, which are findings in other documents.
+    """
     told = [(n.tensor, n.message) for n in model.warnings]
+    told += [("", f.message) for f in missing_blocks(model.catalogue)] if absent else []
     found = [(model.catalogue.tensors[i].name, message) for i, message in sorted((problems or {}).items())]
     told += [pair for pair in found if pair not in told]
     warnings = [{"tensor": tensor or None, "message": message} for tensor, message in told]
@@ -46,7 +51,11 @@ def head(model: Model, problems: Mapping[int, str] | None = None) -> Document:
 
 def listing(model: Model, tensors: Sequence[Tensor], selected: Set[int] | None) -> Document:
     """The document of `wtui ls`."""
-    document = {**head(model), "totals": _totals(model, selected), "tensors": [_identity(t) for t in tensors]}
+    document = {
+        **head(model, absent=True),
+        "totals": _totals(model, selected),
+        "tensors": [_identity(t) for t in tensors],
+    }
     return {**document, "tree": _tree(model, selected)}
 
 

@@ -19,8 +19,9 @@ __all__ = ["run"]
 
 DESCRIPTION = """List layers and tensors: shape, dtype, parameters, bytes. Reads no weights.
 
-Ends with total, trainable and non-trainable parameters as Keras counts them, and
-with notices of what could not be read (then the exit code is 3)."""
+Begins with what is missing: shards, tensors, layers, files cut short (then the
+exit code is 3). Ends with total, trainable and non-trainable parameters as Keras
+counts them."""
 
 EXAMPLES = """  wtui ls vgg16.keras
   wtui ls vgg16.keras --select '*/kernel'

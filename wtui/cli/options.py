@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from wtui.cli.output import write_text
 from wtui.errors import FormatError, UnknownNameError, UsageError
+from wtui.insight.presence import absent
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -135,6 +136,8 @@ def selected_tensors(model: Model, globs: list[str] | None) -> list[Tensor] | No
 def something_lost(model: Model, chosen: Sequence[Tensor] | None) -> bool:
     """Whether the reader missed something, be it in the file or among the chosen tensors (None: all)."""
     names = None if chosen is None else {"", *(t.name for t in chosen)}
+    if names is None and absent(model.catalogue):
+        return True
     return any(notice.lost for notice in model.warnings if names is None or notice.tensor in names)
 
 

@@ -163,7 +163,7 @@ def _unknown(probe: Probe) -> tuple[str, str, str]:
     known = "wtui reads " + ", ".join(f.name for f in FORMATS)
     look = look_of(probe)
     if look is not None:
-        return str(look), probe.path, look.hint or known
+        return str(look), probe.path, look.hint or ("" if look.certain else known)
     if not probe.is_folder:
         return "not a model file that wtui knows", probe.path, known
     suffixes = tuple(suffix for f in FORMATS for suffix in f.suffixes)

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from wtui.errors import FormatError, WtuiError
+from wtui.formats.absent import MAX_POINTER, why_absent
 from wtui.formats.hdf5 import open_hdf5
 from wtui.formats.keras.assemble import MAX_JSON, Documents, keras3_catalogue, read_json
 from wtui.formats.keras.saved import SavedGroup, read_saved
@@ -95,6 +96,10 @@ def _read(probe: Probe, weight_map: dict[str, list[str]]) -> tuple[SavedGroup, l
             notices.append(Notice("", f"the shard {name!r} is missing", lost=True))
             continue
         file = probe.open(path)
+        absent = why_absent(file.size, file.read(0, min(file.size, MAX_POINTER)))
+        if absent:
+            notices.append(Notice("", f"the shard {name!r} {absent}", lost=True))
+            continue
         try:
             read_saved(open_hdf5(CachedSource(file), cached=True), Origin(path, len(files), 0, file.size), saved)
         except WtuiError as error:

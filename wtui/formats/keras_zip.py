@@ -60,7 +60,7 @@ def _of_archive(probe: Probe) -> Catalogue:
         raise _no_weights(probe, PICKLED in members)
     documents = _documents(lambda name: _member(probe, members, name))
     if problem:
-        documents = documents._replace(notices=(Notice("", problem), *documents.notices))
+        documents = documents._replace(notices=(Notice("", problem, lost=True), *documents.notices))
     offset, size, deflated = window(probe.file, members[WEIGHTS])
     source: Source = probe.source
     if deflated is not None:

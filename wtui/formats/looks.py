@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from wtui.formats.absent import why_absent
+
 if TYPE_CHECKING:
     from wtui.formats.probe import Probe
 
@@ -31,7 +33,6 @@ OPEN_FOLDER = "open the folder that it lies in"
 EXPORT = "open the model that it was made from"
 
 STARTS: tuple[tuple[bytes, Look], ...] = (
-    (b"version https://git-lfs", Look("a Git LFS pointer, not the weights", "fetch them with `git lfs pull`", True)),
     (b"\x1f\x8b", Look("a gzip file", UNPACK)),
     (b"BZh", Look("a bzip2 file", UNPACK)),
     (b"\xfd7zXZ", Look("an xz file", UNPACK)),
@@ -78,6 +79,9 @@ def look_of(probe: Probe) -> Look | None:
     head = probe.head
     if not head:
         return Look("an empty file (0 bytes)", "a download or a save that stopped?", True) if probe.is_file else None
+    absent = why_absent(probe.file.size, head)
+    if absent:
+        return Look(absent.removeprefix("is "), certain=True)
     for start, look in STARTS:
         if head.startswith(start):
             return look

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from wtui.formats.beside import class_in, configuration
 from wtui.formats.names import tree_from_names
+from wtui.formats.numbered import alone
 from wtui.formats.packed.folder import values_of
 from wtui.formats.safe.folder import with_deltas
 from wtui.formats.safe.header import MAX_HEADER, Header, entries, read_first, read_header
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from wtui.formats.probe import Probe
 
 __all__ = ["catalogue", "preview", "sniff"]
+
+WHOLE = "model.safetensors"
+"""What Hugging Face calls the only file of a model, to which the configuration beside it belongs."""
 
 
 def sniff(probe: Probe) -> bool:
@@ -40,11 +45,14 @@ def _described(probe: Probe, header: Header) -> Catalogue:
     tensors, warnings = entries(header, 0)
     files = (file_ref(probe.file),)
     keep_order = _order_is_meant(tensors)
-    tensors = values_of(tensors, probe, files, warnings)
-    root = LayerNode(os.path.basename(probe.path), "")
+    name = os.path.basename(probe.path)
+    config = configuration(probe, "config.json", warnings) if name == WHOLE else None
+    warnings += alone(name)
+    tensors = values_of(tensors, probe, files, warnings, config)
+    root = LayerNode(name, "", class_in(config or {}), config)
     tensors, facts = with_deltas(tensors, probe, root, warnings)
     ordered = tree_from_names(tensors, ".", root, keep_order=keep_order and not facts)
-    metadata = {"metadata": header.metadata, "note": header.metadata.get("note", ""), **facts}
+    metadata = {"config": config or {}, "metadata": header.metadata, "note": header.metadata.get("note", ""), **facts}
     return Catalogue(probe.path, "safetensors", files, ordered, root, metadata, warnings)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from wtui.errors import FormatError, StorageError
 from wtui.formats.beside import class_in, configuration, read_json
 from wtui.formats.names import tree_from_names
+from wtui.formats.numbered import missing_numbers
 from wtui.formats.packed.folder import values_of
 from wtui.formats.safe.folder import with_deltas
 from wtui.formats.safe.header import entries, read_header
@@ -41,6 +42,7 @@ def catalogue(probe: Probe) -> Catalogue:
     weight_map = _weight_map(probe, index) if index else {}
     shards = sorted(set(weight_map.values())) if index else _loose_shards(probe)
     tensors, files, warnings = _read_shards(probe, shards)
+    warnings += missing_numbers(shards) if not index else []
     held = {t.name for t in tensors}
     for name in weight_map:
         if name not in held:

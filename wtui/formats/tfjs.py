@@ -13,6 +13,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.errors import FormatError, WtuiError
+from wtui.formats.absent import MAX_POINTER, why_absent
 from wtui.formats.names import tree_from_names
 from wtui.model import RAW, Catalogue, Extent, FileRef, LayerNode, Notice, Part, TensorEntry, stored_bytes
 from wtui.storage import file_ref
@@ -148,6 +149,9 @@ class _Listing:
                 if path is None:
                     raise FormatError("is missing, or outside the model's folder")
                 file = self._probe.open(path)
+                absent = why_absent(file.size, file.read(0, min(file.size, MAX_POINTER))) if file.size else ""
+                if absent:
+                    raise FormatError(absent)
             except WtuiError as error:
                 self.notices.append(Notice("", f"the shard {name[:200]!r} {error.what}", lost=True))
                 return shards, f"the shard {name[:200]!r} is missing"

@@ -105,7 +105,9 @@ class _Reader:
 
     def notices(self) -> list[Notice]:
         """Files that are missing, and what was left out."""
-        missing = [Notice("", f"{name} is missing, or lies outside the folder") for name in list(self._missing)[:50]]
+        missing = [
+            Notice("", f"{name} is missing, or lies outside the folder", lost=True) for name in list(self._missing)[:50]
+        ]
         return [*missing, *(Notice("", n) for n in self._visitor.notices)]
 
     def read(self, tensors: Items, root: Draft) -> None:

@@ -231,9 +231,9 @@ class _Folder:
                 raise FormatError("is missing", name)
             opened: Opened = open_file(self._probe.open(path), self._files)
         except WtuiError as error:
-            self._notices.append(Notice("", f"{name} {error.what}"))
+            self._notices.append(Notice("", f"{name} {error.what}", lost=True))
             return None
-        self._notices += [Notice("", f"{name}: {n.message}") for n in opened.notices]
+        self._notices += [Notice("", f"{name}: {n.message}", n.lost) for n in opened.notices]
         if not isinstance(opened.loaded.root, Items):
             self._notices.append(Notice("", f"{name} is not a DeepSpeed checkpoint"))
             return None

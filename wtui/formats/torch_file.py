@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.errors import FormatError, WtuiError
+from wtui.formats.absent import why_absent
 from wtui.formats.torch.archive import PICKLE, Archive, Loaded
 from wtui.formats.torch.describe import danger_notice, describe
 from wtui.formats.torch.draft import STATE, Draft
@@ -79,6 +80,9 @@ def _visit(
 def open_file(file: StoredFile, files: list[FileRef]) -> Opened:
     """Read the pickle of a file of either kind; `files` gains it."""
     head = file.read(0, min(512, file.size))
+    absent = why_absent(file.size, head)
+    if absent:
+        raise FormatError(absent, file.name)
     if _is_tar(head):
         hint = "load it with an old PyTorch and save it again"
         raise FormatError("was written by PyTorch 0.1 (a tar archive), which is not read", file.name, hint)
@@ -89,13 +93,13 @@ def open_file(file: StoredFile, files: list[FileRef]) -> Opened:
         loaded = legacy.load()
         notices = danger_notice(loaded.called)
         if legacy.problem:
-            notices.append(Notice("", legacy.problem))
+            notices.append(Notice("", legacy.problem, lost=True))
         return Opened(loaded, "legacy format", {"container": "legacy"}, notices)
     archive = Archive(file, files, number)
     loaded = archive.load()
     notices = danger_notice(loaded.called)
     if archive.problem:
-        notices.append(Notice("", archive.problem))
+        notices.append(Notice("", archive.problem, lost=True))
     script = archive if archive.is_script else None
     return Opened(loaded, _kind(archive), _records(archive), notices, script)
 

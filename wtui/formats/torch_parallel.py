@@ -70,7 +70,7 @@ def catalogue(probe: Probe) -> Catalogue:
     if missing:
         for part in parts:
             _apart(part, root, visitor)
-        notices.append(Notice("", f"{missing} are missing: the others stand apart"))
+        notices.append(Notice("", f"{missing} are missing: the others stand apart", lost=True))
     else:
         _Joined(parts, visitor).place(root, notices)
     for part in parts:
@@ -132,9 +132,9 @@ def _read(probe: Probe, rank: _Rank, files: list[FileRef], visitor: Visitor, not
             raise FormatError("is missing", rank.path)
         opened = open_file(probe.open(path), files)
     except WtuiError as error:
-        notices.append(Notice("", f"{rank.path} {error.what}"))
+        notices.append(Notice("", f"{rank.path} {error.what}", lost=True))
         return None
-    notices += [Notice("", f"{rank.path}: {n.message}") for n in opened.notices]
+    notices += [Notice("", f"{rank.path}: {n.message}", n.lost) for n in opened.notices]
     tensors = Tensors(opened.loaded.places)
     state = opened.loaded.root if isinstance(opened.loaded.root, Items) else Items([])
     held = Draft("")

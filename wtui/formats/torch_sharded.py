@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from wtui.errors import FormatError, StorageError, WtuiError
+from wtui.formats.numbered import missing_numbers
 from wtui.formats.packed.folder import values_of
 from wtui.formats.torch.describe import finish_with_optimizers
 from wtui.formats.torch.draft import Draft
@@ -29,7 +30,6 @@ __all__ = ["catalogue", "sniff"]
 
 INDEX_SUFFIX = ".bin.index.json"
 _LOOSE = re.compile(r"^(pytorch_model|model|diffusion_pytorch_model|adapter_model)(-\d{5}-of-\d{5})?\.bin$")
-_NUMBERED = re.compile(r"-(\d{5})-of-(\d{5})\.bin$")
 
 MAX_SHARDS = 10_000
 MAX_NOTICES = 50
@@ -52,7 +52,7 @@ def catalogue(probe: Probe) -> Catalogue:
     root = Draft(folder_name(probe), None, class_in_config(config))
     visitor, files = Visitor(), list[FileRef]()
     warnings = [
-        *_missing_numbers(shards if not index else ()),
+        *(missing_numbers(shards) if not index else ()),
         *_read(probe, shards[:MAX_SHARDS], root, visitor, files),
     ]
     if not files:
@@ -91,28 +91,22 @@ def _read(probe: Probe, shards: Iterable[str], root: Draft, visitor: Visitor, fi
                 raise StorageError("is missing, or lies outside the folder", shard)
             opened = open_file(probe.open(path), files)
         except WtuiError as error:
-            warnings.append(Notice("", f"shard {shard} {error.what}"))
+            warnings.append(Notice("", f"shard {shard} {error.what}", lost=True))
             continue
-        warnings += [Notice("", f"{shard}: {n.message}") for n in opened.notices]
+        warnings += [Notice("", f"{shard}: {n.message}", n.lost) for n in opened.notices]
         read_sections(opened.loaded.root, root, visitor, Tensors(opened.loaded.places))
     return warnings
-
-
-def _missing_numbers(shards: Iterable[str]) -> list[Notice]:
-    """Shards that the names of the others (`-00001-of-00003`) speak of."""
-    numbers = [m for m in map(_NUMBERED.search, shards) if m]
-    if not numbers:
-        return []
-    count = max(int(m[2]) for m in numbers)
-    missing = sorted(set(range(1, min(count, MAX_SHARDS) + 1)) - {int(m[1]) for m in numbers})
-    return [Notice("", f"shard {n} of {count} is missing") for n in missing[:MAX_NOTICES]]
 
 
 def _disagreements(weight_map: Mapping[str, str], held: set[str]) -> list[Notice]:
     """Notices on names that only the index or only the shards know."""
     lost = [n for n in weight_map if n not in held]
     extra = [n for n in held if n not in weight_map]
-    found = [Notice(n, f"the index says it is in {weight_map[n]}, which does not hold it") for n in lost[:MAX_NOTICES]]
+    text = "the index says it is in {}, which does not hold it"
+    found = [Notice(n, text.format(weight_map[n]), lost=True) for n in lost[:MAX_NOTICES]]
     found += [Notice(n, "a shard holds it, the index does not name it") for n in sorted(extra)[:MAX_NOTICES]]
     more = max(len(lost) - MAX_NOTICES, 0) + max(len(extra) - MAX_NOTICES, 0)
-    return [*found, Notice("", f"the index and the shards disagree on {more:,} more names")] if more else found
+    if more:
+        text = f"the index and the shards disagree on {more:,} more names"
+        found.append(Notice("", text, lost=len(lost) > MAX_NOTICES))
+    return found

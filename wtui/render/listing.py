@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from wtui.model import layer_sums, nodes_holding
 from wtui.render import numbers
 from wtui.render.columns import Column, NamedRow, aligned_names
+from wtui.render.missing import block
 from wtui.render.report import head_line, notice_lines, totals_lines
 from wtui.render.spans import Line, escape
 
@@ -36,15 +37,15 @@ _YES_NO = {True: "yes", False: "no", None: "?"}
 def listing_lines(
     catalogue: Catalogue, width: int | None = None, selected: Collection[int] | None = None
 ) -> list[Line]:
-    """Layers and tensors in depth order, then totals and notices.
+    """What is missing, layers and tensors in depth order, then totals and notices.
 
     Without a selection the slots of an optimizer are one row, and layers without weights have theirs.
     """
     rows = _rows(catalogue, None if selected is None else set(selected))
     about = str(catalogue.metadata.get("about", ""))
     told: list[Line] = [[(escape(about), "")]] if about else []
-    lines = [head_line(catalogue), *told, [], *aligned_names(_LISTING, rows, width), []]
-    return lines + totals_lines(catalogue, selected) + notice_lines(catalogue)
+    lines = [head_line(catalogue), *told, *block(catalogue), [], *aligned_names(_LISTING, rows, width), []]
+    return lines + totals_lines(catalogue, selected) + notice_lines(catalogue, lost=False)
 
 
 def _rows(catalogue: Catalogue, selected: Set[int] | None) -> list[NamedRow]:

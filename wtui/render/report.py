@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from wtui.model import Totals, stored_bytes
 from wtui.render import numbers
 from wtui.render.columns import Column, Row, aligned
+from wtui.render.missing import alike
 from wtui.render.spans import Line, escape
 
 if TYPE_CHECKING:
@@ -140,9 +141,10 @@ def _kind(tensor: TensorEntry) -> bool | str | None:
     return tensor.trainable if tensor.alias_of is None else "alias"
 
 
-def notice_lines(catalogue: Catalogue, problems: Mapping[int, str] | None = None) -> list[Line]:
-    """What could not be read and what else a user should know, in the reader's and the scan's words."""
-    told = [(n.tensor, n.message) for n in catalogue.warnings]
+def notice_lines(catalogue: Catalogue, problems: Mapping[int, str] | None = None, *, lost: bool = True) -> list[Line]:
+    """What could not be read (unless `lost` is told elsewhere) and what else a user should know, in the reader's and
+    the scan's words."""
+    told = [(n.tensor, n.message) for n in catalogue.warnings if lost or not n.lost]
     known = set(told)
     for i, message in sorted((problems or {}).items()):
         if (catalogue.tensors[i].name, message) not in known:
@@ -150,8 +152,7 @@ def notice_lines(catalogue: Catalogue, problems: Mapping[int, str] | None = None
     if not told:
         return []
     lines: list[Line] = [[], [("Notices:", "warning")]]
-    for tensor, message in told:
-        lines.append([("  " + (f"{escape(tensor)}: " if tensor else "") + escape(message), "")])
+    lines += [[("  " + escape(text), "")] for text in alike(told)]
     return lines
 
 

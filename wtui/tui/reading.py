@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wtui.insight.reading import Context, model_reading, reading_of, tensor_reading
 from wtui.insight.roles import axes, is_torch_layout
+from wtui.render.missing import lost_lines, told_as_lost
 from wtui.render.panel import layer_panel, model_panel, tensor_panel
 from wtui.render.spans import Line, StyleName, escape
 
@@ -114,12 +115,14 @@ def _model_reading(outline: Outline, results: Results) -> list[Line]:
     lines: list[Line] = [[("note: ", "dim"), (escape(str(note)[:MAX_NOTE]), "accent")]] if note else []
     about = str(outline.catalogue.metadata.get("about", ""))
     lines += [_line("plain", about)] if about else []
+    lines += [_line("error", text) for text in lost_lines(outline.catalogue, MAX_FINDINGS)]
     found = results.found
     if _waits(results):
         return [*lines, [("nothing is read yet, since it is far away: look at a tensor or layer", "dim")]]
     if found is None:
         return [*lines, [("reading …", "dim")]]
-    lines += _grouped(found.findings)
+    problems = {t.name: t.problem for t in outline.catalogue.tensors if t.problem}
+    lines += _grouped([f for f in found.findings if not told_as_lost(f.rule, f.tensor, problems)])
     if not any(f.severity != "info" for f in found.findings):
         [said] = [r for r in model_reading(found.findings, found.read, 0) if r.style in ("good", "plain")][-1:]
         lines.append(_line(said.style, said.text))

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from wtui.errors import FormatError, WtuiError
+from wtui.formats.absent import MAX_POINTER, why_absent
 from wtui.formats.gguf.header import MAGIC, Header, TensorInfo, read_header
 from wtui.formats.gguf.order import depth_key, role
 from wtui.formats.gguf.pieces import cut
@@ -110,6 +111,9 @@ class _Listing:
             return
         try:
             file = probe.open(path)
+            absent = why_absent(file.size, file.read(0, min(file.size, MAX_POINTER)))
+            if absent:
+                raise FormatError(absent, path)
             header = read_header(CachedSource(file))
         except WtuiError as error:
             if path == probe.path:

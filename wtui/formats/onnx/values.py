@@ -9,6 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from wtui.errors import WtuiError
+from wtui.formats.absent import MAX_POINTER, why_absent
 from wtui.formats.protobuf import LEN
 from wtui.model import RAW, Extent, FileRef, Notice, Part, stored_bytes
 from wtui.storage import file_ref
@@ -111,6 +112,9 @@ class Places:
             file = self._probe.open(path)
         except WtuiError as error:
             return f"its values are in {shown!r}: {error.what}"
+        absent = why_absent(file.size, file.read(0, min(file.size, MAX_POINTER)))
+        if absent:
+            return f"its values are in {shown!r}, which {absent}"
         self.files.append(file_ref(file))
         self._sources.append(file)
         return len(self.files) - 1

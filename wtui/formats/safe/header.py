@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from wtui.errors import FormatError
+from wtui.formats.absent import LFS, MAX_POINTER, why_absent
 from wtui.model import Extent, Notice, Part, TensorEntry
 
 if TYPE_CHECKING:
@@ -111,7 +112,11 @@ def entries(header: Header, file: int) -> tuple[list[TensorEntry], list[Notice]]
 
 def _length(source: Source) -> int:
     """Bytes of the header; FormatError if the file does not hold as many."""
-    length = int.from_bytes(source.read(0, 8), "little")
+    first = source.read(0, 8) if source.size >= 8 else b""
+    if not first or LFS.startswith(first):
+        head = source.read(0, min(source.size, MAX_POINTER))
+        raise FormatError(why_absent(source.size, head) or f"has only {source.size:,} bytes", source.name)
+    length = int.from_bytes(first, "little")
     if length > MAX_HEADER:
         raise FormatError(f"its header claims {length:,} bytes, more than the format allows", source.name)
     if 8 + length > source.size:

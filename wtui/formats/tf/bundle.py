@@ -11,6 +11,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from wtui.errors import FormatError, StorageError, WtuiError
+from wtui.formats.absent import MAX_POINTER, why_absent
 from wtui.formats.boxes import cut
 from wtui.formats.protobuf import varint
 from wtui.formats.tf.dtypes import OPAQUE, dtype_name
@@ -36,8 +37,6 @@ MAX_STRING = 64 << 20
 
 NAMED = 5
 """Tensors that a notice names."""
-
-LFS_POINTER = b"version https://git-lfs"
 
 
 class Bundle:
@@ -67,7 +66,8 @@ class Bundle:
             try:
                 ref = _look_at(path)
             except StorageError as error:
-                self.missing[shard] = f"{path.rpartition('/')[2]} {error.what}"
+                what = error.what.replace("no such file or directory", "is missing")
+                self.missing[shard] = f"{path.rpartition('/')[2]} {what}"
                 continue
             self._numbers[shard] = len(self.files)
             self.files.append(ref)
@@ -199,8 +199,9 @@ def _look_at(path: str) -> FileRef:
     """The identity of a file of values; StorageError if it is not there or stands for one that is elsewhere."""
     source = FileSource(path)
     try:
-        if source.size < 1024 and source.read(0, min(source.size, 64)).startswith(LFS_POINTER):
-            raise StorageError("is a Git LFS pointer, not the values (`git lfs pull` fetches them)", path)
+        absent = why_absent(source.size, source.read(0, min(source.size, MAX_POINTER))) if source.size else ""
+        if absent:
+            raise StorageError(absent, path)
         return file_ref(source)
     finally:
         source.close()

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from wtui.insight.case import Case, Rule, finding
-from wtui.insight.types import Finding
+from wtui.insight.presence import absent
 
 if TYPE_CHECKING:
     from wtui.insight.chart import Chart, Subject
-    from wtui.model import Catalogue
+    from wtui.insight.types import Finding
 
 __all__ = ["RULES"]
 
-_BLOCK = re.compile(r"^(.*?(?:^|[./])(?:layers?|h|blocks?|blk))[./](\d{1,4})[./][^./]+[./][^./]+$")
-"""A tensor two levels or more below a numbered block; plain stacks leave out numbers of layers without weights."""
-
 _EXPERT = re.compile(r"^(.*[./]experts)[./](\d{1,5})[./](.*)$")
-
-_DEPTHS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
-"""Keys under which configurations of language models give the number of blocks."""
 
 MIN_EXPERTS = 4
 """Experts from which an unused one among them says something."""
@@ -32,33 +26,9 @@ USED = 0.5
 LISTED = 6
 
 
-def missing_blocks(case: Case) -> Iterator[Finding]:
+def missing_blocks(case: Case) -> list[Finding]:
     """Gaps in a row of numbered blocks, and fewer blocks than the configuration says."""
-    rows = case.chart.once("blocks", lambda: _numbered(case.chart.catalogue))
-    for name, numbers in rows.items():
-        gaps = sorted(set(range(min(numbers), max(numbers))) - numbers)
-        if gaps:
-            text = f"{_listed(gaps)} of {name} {'is' if len(gaps) == 1 else 'are'} missing, {max(numbers)} is there"
-            numbers_of = {"missing": len(gaps), "present": len(numbers)}
-            yield Finding("error", "missing-blocks", name, "", text, numbers_of, "is a shard missing?")
-    claimed = _claimed(case.chart.catalogue.metadata.get("config"))
-    most = max((len(numbers) for numbers in rows.values()), default=0)
-    if claimed and most and most < claimed and len(rows) == 1:
-        text = f"the configuration says that there are {claimed} blocks, the file holds {most}"
-        advice = "is a shard missing, or does the configuration belong to another model?"
-        yield Finding(
-            "error", "missing-blocks", next(iter(rows)), "", text, {"claimed": claimed, "present": most}, advice
-        )
-
-
-def _numbered(catalogue: Catalogue) -> dict[str, set[int]]:
-    """Numbers of the blocks of each row."""
-    rows: dict[str, set[int]] = {}
-    for tensor in catalogue.tensors:
-        found = _BLOCK.match(tensor.name) if tensor.group == "model" else None
-        if found:
-            rows.setdefault(found[1], set()).add(int(found[2]))
-    return rows
+    return case.chart.once("blocks", lambda: absent(case.chart.catalogue))
 
 
 def unused_experts(case: Case) -> Iterator[Finding]:
@@ -88,14 +58,6 @@ def _experts(chart: Chart) -> dict[tuple[str, str], list[tuple[int, Subject]]]:
 def _fits(case: Case, subject: Subject) -> bool:
     verdict = case.verdict(subject)
     return verdict is not None and bool(verdict.names)
-
-
-def _claimed(config: object) -> int:
-    """Number of blocks by the configuration, 0 where it does not say."""
-    if not isinstance(config, Mapping):
-        return 0
-    value = next((config[key] for key in _DEPTHS if key in config), 0)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 def _listed(numbers: list[int]) -> str:

@@ -1,0 +1,249 @@
+"""Is it all there? What `ls` says before anything else, its exit code, and that the rest stays readable."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import wtui
+from tests.builders import write_safetensors
+from tests.cli.conftest import DEMO, Run
+from wtui.formats.absent import why_absent
+
+POINTER = (
+    b"version https://git-lfs.github.com/spec/v1\n"
+    b"oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\n"
+    b"size 4976698672\n"
+)
+POINTED = "is a Git LFS pointer to 4,976,698,672 bytes (sha256:4d7a214614ab...), not the weights"
+BLOCKS, PER_SHARD = 6, 2
+
+
+def shard(number: int, suffix: str = "safetensors") -> str:
+    stem = "model" if suffix == "safetensors" else "pytorch_model"
+    return f"{stem}-{number:05d}-of-00003.{suffix}"
+
+
+def weights(number: int) -> dict[str, np.ndarray]:
+    blocks = range((number - 1) * PER_SHARD, number * PER_SHARD)
+    return {f"model.layers.{i}.mlp.up_proj.weight": np.full((8, 8), i, np.float32) for i in blocks}
+
+
+def write_folder(folder: Path, suffix: str) -> Path:
+    """Six blocks in three shards with index and configuration."""
+    folder.mkdir()
+    index = {}
+    for number in (1, 2, 3):
+        if suffix == "safetensors":
+            write_safetensors(folder / shard(number), weights(number))
+        else:
+            torch = pytest.importorskip("torch")
+            state = {k: torch.from_numpy(v) for k, v in weights(number).items()}
+            torch.save(state, folder / shard(number, suffix))
+        index |= dict.fromkeys(weights(number), shard(number, suffix))
+    name = "model.safetensors" if suffix == "safetensors" else "pytorch_model.bin"
+    (folder / f"{name}.index.json").write_text(json.dumps({"weight_map": index}))
+    (folder / "config.json").write_text(json.dumps({"num_hidden_layers": BLOCKS}))
+    return folder
+
+
+@pytest.fixture(params=["safetensors", "bin"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
+    """A sharded model that is all there, and the suffix of its shards."""
+    return write_folder(tmp_path / "model", request.param), request.param
+
+
+def first_lines(run: Run, path: Path, code: int = 3) -> list[str]:
+    """The lines about what is missing: between the head and the table."""
+    done = run("ls", path)
+    assert done.code == code, done.out + done.err
+    lines = done.out.splitlines()
+    told = lines[1 : lines.index("")]
+    assert not told or told[0] == "✗ not all of it is here:"
+    return told[1:]
+
+
+def test_all_there(run: Run, folder: tuple[Path, str]) -> None:
+    assert first_lines(run, folder[0], 0) == []
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "gone": (Path.unlink, "is missing, or lies outside the folder"),
+    "empty": (lambda p: p.write_bytes(b""), "is empty (0 bytes): a download or a save that stopped?"),
+    "pointer": (lambda p: p.write_bytes(POINTER), POINTED),
+    "stub": (lambda p: p.write_bytes(p.read_bytes()[:20]), "shard"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_shard_that_is_not_there(run: Run, folder: tuple[Path, str], damage: str) -> None:
+    path, suffix = folder
+    break_it, said = DAMAGE[damage]
+    break_it(path / shard(2, suffix))
+    lines = first_lines(run, path)
+    assert lines[0].startswith(f"  shard {shard(2, suffix)} ")
+    assert said in lines[0]
+    assert "  blocks 2, 3 of model.layers are missing, 5 is there" in lines
+    assert any("model.layers.2.mlp.up_proj.weight and 1 more: the index says" in line for line in lines)
+    with wtui.open(path) as model:
+        assert model["model.layers.5.mlp.up_proj.weight"].array().mean() == 5
+        assert len(model.tensors) == 4
+    document = run("ls", path, "--json").document
+    assert {"tensor": None, "message": "blocks 2, 3 of model.layers are missing, 5 is there"} in document["warnings"]
+    checked = run("check", path, "--json")
+    assert checked.code == 1
+    assert {f["rule"] for f in checked.document["findings"]} >= {"incomplete", "missing-blocks"}
+
+
+def test_a_shard_that_ends_early(run: Run, folder: tuple[Path, str]) -> None:
+    path, suffix = folder
+    place = path / shard(2, suffix)
+    place.write_bytes(place.read_bytes()[:-100] if suffix == "safetensors" else place.read_bytes()[:-600])
+    assert first_lines(run, path)
+    with wtui.open(path) as model:
+        assert model["model.layers.2.mlp.up_proj.weight"].array().mean() == 2
+
+
+def test_no_index_and_a_number_that_is_missing(run: Run, folder: tuple[Path, str]) -> None:
+    path, suffix = folder
+    next(path.glob("*.index.json")).unlink()
+    (path / shard(2, suffix)).unlink()
+    assert first_lines(run, path)[0] == "  shard 2 of 3 is missing"
+
+
+def test_names_that_index_and_shards_do_not_share(run: Run, folder: tuple[Path, str]) -> None:
+    path, suffix = folder
+    index = next(path.glob("*.index.json"))
+    known = json.loads(index.read_text())["weight_map"]
+    known["ghost.weight"] = shard(1, suffix)
+    del known["model.layers.4.mlp.up_proj.weight"]
+    index.write_text(json.dumps({"weight_map": known}))
+    text = f"  ghost.weight: the index says it is in {shard(1, suffix)}, which does not hold it"
+    assert first_lines(run, path) == [text]
+    assert "model.layers.4.mlp.up_proj.weight: a shard holds it, the index does not name it" in run("ls", path).out
+
+
+@pytest.mark.parametrize("inner", [False, True])
+def test_blocks_that_only_the_configuration_knows(run: Run, folder: tuple[Path, str], inner: bool) -> None:
+    config = {"num_hidden_layers": 12}
+    (folder[0] / "config.json").write_text(json.dumps({"text_config": config} if inner else config))
+    assert first_lines(run, folder[0]) == ["  the configuration says that there are 12 blocks, the file holds 6"]
+
+
+def test_nothing_can_be_read(run: Run, folder: tuple[Path, str]) -> None:
+    for place in folder[0].glob(f"*.{folder[1]}"):
+        place.write_bytes(POINTER)
+    done = run("ls", folder[0])
+    assert (done.code, done.out) == (2, "")
+    assert POINTED in done.err
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin", "model.keras", "model.h5", "model.gguf"])
+def test_single_files_that_are_there_by_name_only(run: Run, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    for content, said in (
+        (POINTER, f": {POINTED[3:]}: fetch them with `git lfs pull`\n"),
+        (b"", "an empty file (0 bytes)"),
+    ):
+        path.write_bytes(content)
+        for command in ("ls", "stats", "check"):
+            done = run(command, path)
+            assert (done.code, done.out) == (2, "")
+            assert said in done.err
+
+
+def test_pointers_of_other_versions() -> None:
+    assert why_absent(len(POINTER), POINTER).startswith(POINTED)
+    assert why_absent(90, POINTER[:43]) == "is a Git LFS pointer, not the weights: fetch them with `git lfs pull`"
+    assert why_absent(5_000_000, POINTER) == ""
+    assert why_absent(100, b"version 2 of my notes") == ""
+    evil = POINTER.replace(b"sha256", b"\x1b[31m")
+    assert "\x1b" not in why_absent(len(evil), evil)
+
+
+def test_a_keras_archive_that_was_cut_off(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "cut.keras"
+    data = (DEMO / "healthy.keras").read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    lines = first_lines(run, path)
+    assert lines[0] == "  cut off: the directory at its end is missing"
+    with wtui.open(path) as model:
+        assert any(not t.problem and t.array().size for t in model.tensors)
+
+
+def test_a_keras_file_with_fewer_layers_than_its_configuration(run: Run, tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "fewer.keras"
+    with zipfile.ZipFile(DEMO / "healthy.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    inner = tmp_path / "inner.h5"
+    inner.write_bytes(members["model.weights.h5"])
+    with h5py.File(inner, "r+") as file:
+        del file["layers/dense_1"]
+    members["model.weights.h5"] = inner.read_bytes()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    assert first_lines(run, path) == ["  digits: the configuration names this layer, the file holds no weights for it"]
+
+
+def test_a_legacy_file_whose_save_stopped(run: Run, tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "colleague.h5"
+    shutil.copy(DEMO / "colleague.h5", path)
+    with h5py.File(path, "r+") as file:
+        del file["model_weights/digits"]
+    lines = first_lines(run, path)
+    assert "  the file names a layer 'digits' and does not hold it" in lines
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_pytorch_file_that_was_cut_off(run: Run, tmp_path: Path, legacy: bool) -> None:
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "cut.pt"
+    state = {f"l{i}.weight": torch.full((40, 40), float(i)) for i in range(5)}
+    torch.save(state, path, _use_new_zipfile_serialization=not legacy)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    lines = first_lines(run, path)
+    assert lines[0].startswith("  cut off")
+    assert any(".weight" in line for line in lines[1:])
+    with wtui.open(path) as model:
+        whole = [t for t in model.tensors if not t.problem]
+        assert 2 <= len(whole) < 5
+        assert all(t.array().mean() == int(t.name[1]) for t in whole)
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "pointer"])
+def test_a_tensorflow_checkpoint_without_its_values(run: Run, tmp_path: Path, damage: str) -> None:
+    from tests.formats.tf_files import bundle
+
+    values = {f"dense_{i}/kernel": np.full((20, 20), i, np.float32) for i in range(4)}
+    prefix = tmp_path / "model.ckpt"
+    bundle(prefix, values)
+    data = Path(f"{prefix}.data-00000-of-00001")
+    if damage == "gone":
+        data.unlink()
+    else:
+        data.write_bytes(data.read_bytes()[:2500] if damage == "cut" else POINTER)
+    lines = first_lines(run, Path(prefix))
+    assert lines
+    if damage == "cut":
+        with wtui.open(prefix) as model:
+            assert model["dense_0/kernel"].array().mean() == 0
+    else:
+        said = "is missing" if damage == "gone" else POINTED
+        assert f"model.ckpt.data-00000-of-00001 {said}" in lines[0]
+
+
+def test_a_shard_by_itself_says_so(run: Run, tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "model", "safetensors")
+    done = run("ls", path / shard(1))
+    assert done.code == 0
+    assert "this is shard 1 of 3: open the folder for the whole model" in done.out
