@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Run
+    from wtui.series.protocol import OpenRun
 
 MODEL = (DEMO / "healthy.keras").read_bytes()
 
@@ -130,9 +131,15 @@ class Recorder:
         self.choice = choice
         self.shown: list[tuple[str, str | None]] = []
         self.offered: list[tuple[list[str], list[str]]] = []
+        self.runs: list[list[str]] = []
 
     def show(self, path: str, format: str | None) -> int:
         self.shown.append((path, format))
+        return 0
+
+    def show_run(self, opened: OpenRun) -> int:
+        assert opened.run is not None
+        self.runs.append([m.name for m in opened.run.members])
         return 0
 
     def pick(self, folder: str, candidates: Sequence[Candidate], notes: Mapping[str, str]) -> str | None:
@@ -178,9 +185,39 @@ def test_the_demo_offers_every_model_with_its_note() -> None:
     assert browse.demo(screen) == 0
     ((paths, notes),) = screen.offered
     assert paths == sorted(paths)
-    assert len(paths) == len([p for p in DEMO.rglob("*") if p.suffix in (".keras", ".h5", ".safetensors")])
+    assert [os.path.basename(p) for p in paths] == ["colleague.h5", "digits-run", "faulty.keras", "healthy.keras"]
     assert all(notes)
     assert [p for p, _ in screen.shown] == paths[:1]
+
+
+EPOCHS = [f"epoch-{n}.keras" for n in range(6)]
+
+
+@pytest.mark.usefixtures("in_terminal")
+def test_a_folder_of_checkpoints_is_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Recorder(1)
+    browse.demo(screen)
+    browse.browse(str(DEMO / "digits-run"), None, screen)
+    monkeypatch.chdir(DEMO / "digits-run")
+    browse.here(screen)
+    assert screen.runs == [EPOCHS] * 3
+    assert screen.shown == []
+
+
+def test_three_paths_and_more_are_a_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Recorder(None)
+    monkeypatch.setattr("wtui.__main__.Browser", lambda: screen)
+    paths = [str(DEMO / "digits-run" / name) for name in EPOCHS]
+    assert main([paths[2], paths[0], paths[4]]) == 0
+    assert screen.runs == [[EPOCHS[0], EPOCHS[2], EPOCHS[4]]]
+    assert run(paths[0], paths[1], paths[0]).code == 2
+    assert run(*paths[:3], "--format", "keras").code == 2
+
+
+def test_a_run_needs_a_terminal(run: Run) -> None:
+    result = run(DEMO / "digits-run")
+    assert result.code == 2
+    assert "there is no terminal to browse in (wtui check PATH)" in result.err
 
 
 def test_arguments_reach_the_browser(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import pytest
@@ -233,3 +234,18 @@ def test_a_folder_that_vanishes(tmp_path: Path) -> None:
     folder.rmdir()
     assert follower.look() == []
     assert follower.ready == []
+
+
+def test_idle_it_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "epoch-0.safetensors").write_bytes(content(1))
+    looks = SimpleQueue()
+    look = Follower.look
+    monkeypatch.setattr(Follower, "look", lambda follower: looks.put(None) or look(follower))
+    with watching(tmp_path) as w:
+        w.until(lambda: w.state.rested)
+        while not looks.empty():
+            looks.get()
+        for _ in range(5):
+            looks.get(timeout=TIMEOUT)
+        w.session.wake()
+        assert w.session.answers() == []

@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "spectrum": "singular values of kernels: norms, ranks, condition, power law",
     "check": "what is wrong with a model, or remarkable, the worst first",
     "diff": "what differs between two models or more, tensor by tensor; whether weights load",
+    "watch": "follow a folder while a training writes checkpoints into it",
     "cache": "statistics that are kept between runs: where, how large; clears them",
     "demo": "open the models that come with wtui",
     "help": "this text, or that of a command",

@@ -69,7 +69,11 @@ def _browse_run(run: Run, screen: Screen) -> int:
 def here(screen: Screen) -> int:
     """Browse one of the models in this folder, for a user who named none."""
     from wtui.formats.candidates import find_models
+    from wtui.series.members import run_in
 
+    run = run_in(".")
+    if run is not None:
+        return _browse_run(run, screen)
     found = find_models(".")
     if not found:
         raise UsageError("there is no model in this folder", hint="name one: wtui PATH, or try wtui demo")
@@ -86,9 +90,14 @@ def demo(screen: Screen) -> int:
 
 
 def _choose(folder: str, found: Sequence[Candidate], notes: Mapping[str, str], screen: Screen) -> int:
-    """Let the user choose and browse that; without a terminal, list what there is."""
+    """Let the user choose and browse that; without a terminal, list what there is. A run of checkpoints is one line."""
+    found, runs = _with_runs(folder, found)
+    if notes:
+        notes = {**notes, **{path: notes.get(run.members[-1].path, "") for path, run in runs.items()}}
     if has_terminal():
         path = screen.pick(folder, found, notes)
+        if path in runs:
+            return _browse_run(runs[path], screen)
         return Exit.DONE if path is None else screen.show(path, None)
     from wtui.cli import output
     from wtui.render.candidates import candidate_lines
@@ -97,6 +106,25 @@ def _choose(folder: str, found: Sequence[Candidate], notes: Mapping[str, str], s
     raise UsageError(
         "several models, and no terminal to choose in", folder, "wtui PATH browses one, wtui ls PATH lists it"
     )
+
+
+def _with_runs(folder: str, found: Sequence[Candidate]) -> tuple[list[Candidate], dict[str, Run]]:
+    """The candidates, those of a folder below that is a run as one; and the runs by path of their folder."""
+    from wtui.formats.candidates import Candidate
+    from wtui.series.members import run_in
+
+    beside = {os.path.dirname(c.path) for c in found} - {folder}
+    runs = {place: run for place in sorted(beside) if (run := run_in(place)) is not None}
+    shown: dict[str, Candidate] = {}
+    for candidate in found:
+        place = os.path.dirname(candidate.path)
+        if place not in runs:
+            shown[candidate.path] = candidate
+            continue
+        known = shown.get(place) or Candidate(place, f"{len(runs[place].members)} checkpoints", 0, 0.0)
+        newest = max(known.mtime, candidate.mtime)
+        shown[place] = known._replace(size=known.size + candidate.size, mtime=newest)
+    return list(shown.values()), runs
 
 
 def _note(path: str) -> str:

@@ -12,12 +12,14 @@ from wtui.insight.types import SEVERITIES
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from wtui.series.examine import RunReport
-    from wtui.series.members import Run
+    from wtui.series.members import Member, Run
+    from wtui.series.record import Record
+    from wtui.series.verdict import Health
 
-__all__ = ["check_run", "run_at"]
+__all__ = ["check_run", "checkpoint_document", "run_at"]
 
 
 def run_at(paths: Sequence[str], format: str | None) -> Run | None:
@@ -113,11 +115,12 @@ def _document(report: RunReport) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _checkpoint(report: RunReport, position: int) -> dict[str, Any]:
+def checkpoint_document(
+    member: Member, health: Health | None, record: Record | None, figures: Mapping[str, float]
+) -> dict[str, Any]:
+    """One checkpoint of a run, as it stands in every document; what is not known is null."""
     from wtui.cli.documents import finite
 
-    member, health = report.run.members[position], report.verdict.health[position]
-    record = report.records.get(member.path)
     return {
         "path": member.path,
         "label": member.label,
@@ -129,5 +132,11 @@ def _checkpoint(report: RunReport, position: int) -> dict[str, Any]:
         "optimizer": record.has_optimizer if record else None,
         "tensors": len(record.tensors) if record else None,
         "bytes": record.nbytes if record else None,
-        "figures": {k: finite(v) for k, v in report.figures.rows[position].items()},
+        "figures": {k: finite(v) for k, v in figures.items()},
     }
+
+
+def _checkpoint(report: RunReport, position: int) -> dict[str, Any]:
+    member = report.run.members[position]
+    health, record = report.verdict.health[position], report.records.get(member.path)
+    return checkpoint_document(member, health, record, report.figures.rows[position])

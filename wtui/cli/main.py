@@ -63,6 +63,10 @@ def run(arguments: Sequence[str], screen: Screen) -> int:
     if first == "demo":
         Parser("wtui demo", "Open the models that come with wtui.").parse_args(rest)
         return demo(screen)
+    if first == "watch":
+        from wtui.cli.watch import run as watch
+
+        return watch(rest, screen)
     if first in COMMANDS:
         return _command(first)(rest)
     return _browse(arguments, screen)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "flush",
     "has_true_colours",
     "is_terminal",
     "plot_size",
@@ -67,6 +68,11 @@ def write_text(text: str) -> None:
     """Write text as it is, but for characters that cannot be encoded."""
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def flush() -> None:
+    """Let whoever reads have what was written so far."""
+    sys.stdout.flush()
 
 
 def write_lines(lines: Iterable[Line], ascii: bool = False) -> None:

@@ -44,6 +44,8 @@ class OpenRun(NamedTuple):
     """Seconds between two looks at the folder."""
     max_rate: float | None = None
     """Bytes per second that are read at most."""
+    oldest_first: bool = False
+    """Whether it is read as it was written; else the newest checkpoint comes first."""
     patience: float = PATIENCE
     """Seconds that a checkpoint may stay incomplete before that is told."""
 

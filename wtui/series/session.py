@@ -99,7 +99,7 @@ class RunSession:
     def _run(self) -> None:
         try:
             self._look()
-            for member in reversed(self._follower.ready):
+            for member in self._in_order():
                 self._check()
                 recalled = self._follower.recall(member)
                 if recalled is not None:
@@ -143,9 +143,14 @@ class RunSession:
         return self._wants_changes and self._compare()
 
     def _next(self) -> Member | None:
-        """What the user looks at, else the newest."""
+        """What the user looks at, else what comes first."""
+        ready = self._in_order()
+        return next((m for m in ready if m.path == self._looked_at), ready[0] if ready else None)
+
+    def _in_order(self) -> list[Member]:
+        """What is to be read, in the order that is wanted."""
         ready = self._follower.ready
-        return next((m for m in ready if m.path == self._looked_at), ready[-1] if ready else None)
+        return list(ready) if self._opened.oldest_first else ready[::-1]
 
     def _compare(self) -> bool:
         """The next pair of neighbours that was not compared in their present content; False without one."""
