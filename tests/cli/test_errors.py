@@ -115,7 +115,7 @@ def test_usage(run: Run) -> None:
 
 def test_two_models_cannot_be_compared_yet(run: Run) -> None:
     assert "models cannot be compared yet" in refused(run, MODEL, MODEL)
-    assert "3 paths are too many" in refused(run, MODEL, MODEL, MODEL)
+    assert "the same checkpoint was given twice" in refused(run, MODEL, MODEL, MODEL)
 
 
 def test_browsing_needs_a_terminal(run: Run) -> None:
