@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import zipfile
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -125,3 +127,37 @@ def test_keras_files_of_one_architecture(run: Run) -> None:
     other = run("diff", "--structure", DEMO / "healthy.keras", DEMO / "colleague.h5")
     assert other.code == 1
     assert "mismatched: other shapes: 1" in other.out
+
+
+def config_of(model: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(model) as file:
+        return dict(json.loads(file.read("config.json")))
+
+
+def test_a_keras_configuration_without_weights(tmp_path: Path, run: Run) -> None:
+    config = config_of(DEMO / "healthy.keras")
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    assert run("diff", "--structure", DEMO / "healthy.keras", path).code == 0
+    config["config"]["layers"][-1]["config"]["units"] = 11
+    path.write_text(json.dumps(config))
+    document = run("diff", "--structure", DEMO / "healthy.keras", path, "--json").document
+    assert (document["b"], document["loads"]) == (str(path), False)
+    assert document["mismatched"] == ["digits/kernel", "digits/bias"]
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"class_name": "Sequential", "config": {"layers": [{"class_name": "Lambda", "config": {"name": "run"}}]}},
+         "run is a Lambda layer, which is Python code in the file, and is not built"),
+        ({"model_type": "bert"}, "JSON"),
+    ],
+)  # fmt: skip
+def test_configurations_that_cannot_be_built(config: dict[str, Any], said: str, tmp_path: Path, run: Run) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    found = run("diff", "--structure", DEMO / "healthy.keras", path)
+    assert (found.code, found.out) == (2, "")
+    assert said in found.err
+    assert str(path) in found.err

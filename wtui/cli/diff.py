@@ -84,7 +84,9 @@ def _parser() -> Parser:
         help="exit 1 only if such a tensor moved, or another layer did not (two models); may be repeated",
     )
     parser.add_argument(
-        "--structure", action="store_true", help="would the weights of A load into B? Names and shapes; reads no values"
+        "--structure",
+        action="store_true",
+        help="would the weights of A load into B, a model or a Keras config.json? Reads no values",
     )
     return parser
 

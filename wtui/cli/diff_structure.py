@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 from wtui.cli import output
 from wtui.cli.documents import SCHEMA
 from wtui.cli.options import open_model
-from wtui.cli.status import Exit
-from wtui.errors import UsageError
+from wtui.cli.status import Exit, Narration
+from wtui.errors import FormatError, UsageError, WtuiError
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from wtui.api import Model
     from wtui.insight.loading import Fitting, Structure
+    from wtui.live.applications import BuiltFile
     from wtui.model import TensorEntry
 
 __all__ = ["would_load"]
@@ -28,7 +29,7 @@ def would_load(options: Namespace) -> int:
     from wtui.comparing.structure import would_load as compare_structure
 
     with ExitStack() as stack:
-        a, b = (stack.enter_context(open_model(options, path)) for path in options.paths)
+        a, b = (stack.enter_context(_opened(options, path)) for path in options.paths)
         if options.select:
             if not any(matching(m.catalogue, options.select) for m in (a, b)):
                 raise not_matched([a.catalogue, b.catalogue], options.select)
@@ -46,6 +47,36 @@ def would_load(options: Namespace) -> int:
             _write(a, b, found, options.ascii)
         lost = any(n.lost and not n.tensor for m in (a, b) for n in m.warnings)
     return Exit.DIFFERENT if not found.loads else Exit.PARTIAL if lost else Exit.DONE
+
+
+def _opened(options: Namespace, path: str) -> Model:
+    """A model, or what Keras builds from a configuration without weights."""
+    try:
+        return open_model(options, path)
+    except FormatError:
+        from wtui.live.from_config import build_from_config, keras_config
+
+        config = keras_config(path)
+        if config is None:
+            raise
+        with Narration() as tell:
+            tell("building the model with Keras")
+            file = build_from_config(config, path)
+        return _model_of(file, path)
+
+
+def _model_of(file: BuiltFile, path: str) -> Model:
+    """A model that was built for its names and shapes, called by the path of its configuration."""
+    from wtui.api import Model
+    from wtui.formats import open_catalogue
+
+    try:
+        catalogue = open_catalogue(file.path)
+    except WtuiError:
+        file.close()
+        raise
+    catalogue.path = path
+    return Model(catalogue, cache=False, built=file)
 
 
 def _check(options: Namespace) -> None:

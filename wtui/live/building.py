@@ -1,7 +1,11 @@
-"""Architectures by name: one of keras.applications, built and saved. Runs in the process of `wtui.live.child` alone."""
+"""Models built and saved: one of keras.applications, or from a configuration.
+
+Runs in the process of `wtui.live.child` alone.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +13,9 @@ from wtui.live.protocol import Built, Failed, Said
 
 if TYPE_CHECKING:
     from wtui.live.child import Say
-    from wtui.live.protocol import Build
+    from wtui.live.protocol import Build, BuildFrom
 
-__all__ = ["build"]
+__all__ = ["build", "build_from"]
 
 SEED = 0
 """Of the initial weights: the same model is the same every time."""
@@ -39,6 +43,22 @@ def build(task: Build, say: Say) -> None:
         say(_no_weights(name, task.weights, error) if task.weights != "none" else _failed(name, error))
         return
     say(Said(f"saving {name}"))
+    model.save(task.target)
+    say(Built(task.target))
+
+
+def build_from(task: BuildFrom, say: Say) -> None:
+    """Build from a configuration and save; Failed for one that Keras does not take, or that names no input."""
+    from wtui.live.shapes import from_config
+
+    try:
+        model = from_config(json.loads(task.config))
+    except Exception as error:
+        say(Failed(f"Keras cannot build it: {_first_line(error)}"))
+        return
+    if not model.built:
+        say(Failed("the configuration does not say what its input is, so that its weights have no shapes yet"))
+        return
     model.save(task.target)
     say(Built(task.target))
 

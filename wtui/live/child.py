@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from wtui.errors import WtuiError
 from wtui.live.process import HEADER, is_installed
-from wtui.live.protocol import Build, Failed, Forward, ShapesOf
+from wtui.live.protocol import Build, BuildFrom, Failed, Forward, ShapesOf
 
 __all__ = ["Say", "main"]
 
@@ -82,6 +82,10 @@ def _task(task: object, say: Say) -> None:
         from wtui.live.building import build
 
         build(task, say)
+    elif isinstance(task, BuildFrom):
+        from wtui.live.building import build_from
+
+        build_from(task, say)
     elif isinstance(task, Forward):
         from wtui.live.forward import run
 

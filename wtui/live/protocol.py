@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Bins",
     "Build",
+    "BuildFrom",
     "Built",
     "Done",
     "Failed",
@@ -46,6 +47,15 @@ class Build(NamedTuple):
     """A `.keras` file that is not there yet."""
 
 
+class BuildFrom(NamedTuple):
+    """Build a model from its configuration and save it."""
+
+    config: str
+    """As JSON; nothing in it may run code."""
+    target: str
+    """A `.keras` file that is not there yet."""
+
+
 class Forward(NamedTuple):
     """Run a model once and describe what its layers give."""
 
@@ -59,7 +69,7 @@ class Forward(NamedTuple):
     seed: int
 
 
-Task = ShapesOf | Build | Forward
+Task = ShapesOf | Build | BuildFrom | Forward
 
 
 class Said(NamedTuple):
