@@ -229,6 +229,16 @@ class Tensor:
         assert cells is not None  # nobody stops it
         return cells
 
+    def parts(self) -> dict[str, Summary]:
+        """Summaries of its gates, of its fused q, k and v, or of its attention heads; `{}` where it has none.
+
+        UsageError for a tensor that is too large to be cut up; CodecError or StorageError if it cannot be read.
+        """
+        from wtui.parts import parts_of
+
+        opened = self._opened
+        return dict(parts_of(opened.catalogue, opened.files, self._index, opened.owners[self._index]) or ())
+
     def spectrum(self, stopped: Callable[[float], bool] = lambda share: False) -> SpectrumRow | None:
         """Singular values of its matrix, or of those that it is seen as, and what follows from them; reads it.
 

@@ -11,6 +11,7 @@ from wtui.engine.child import one_model, serve
 from wtui.engine.protocol import Found, Judged
 from wtui.insight.evidence import plain
 from wtui.judging import Judge
+from wtui.parts import PartsDesk
 from wtui.spectra import SpectrumDesk
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class JudgeDesk:
 
 def desks(known: Known, wake: Callable[[], None]) -> list[Desk]:
     """What a session has beside the engine's own desks."""
-    return [JudgeDesk(known, wake), SpectrumDesk(known, wake)]
+    return [JudgeDesk(known, wake), SpectrumDesk(known, wake), PartsDesk(known, wake)]
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AskHistogram",
+    "AskParts",
     "AskPicture",
     "AskSpectrum",
     "AskValues",
@@ -28,6 +29,7 @@ __all__ = [
     "Look",
     "Open",
     "Opened",
+    "Parts",
     "Picture",
     "Progress",
     "Recalled",
@@ -82,6 +84,12 @@ class AskPicture(NamedTuple):
     axis: int
     rows: int
     columns: int
+
+
+class AskParts(NamedTuple):
+    """Summarise the parts of a tensor: gates, q, k and v, heads."""
+
+    tensor: int
 
 
 class AskSpectrum(NamedTuple):
@@ -170,6 +178,14 @@ class Picture(NamedTuple):
     mean: tuple[float, ...] = ()
     abs_mean: tuple[float, ...] = ()
     abs_max: tuple[float, ...] = ()
+    problem: str = ""
+
+
+class Parts(NamedTuple):
+    """Numbers of the parts of a tensor by their names, or why there are none."""
+
+    tensor: int
+    rows: tuple[tuple[str, SummaryRow], ...]
     problem: str = ""
 
 

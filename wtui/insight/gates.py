@@ -27,8 +27,9 @@ GATES = {
 FUSED = ("in_proj_weight", "in_proj_bias")
 """What torch.nn.MultiheadAttention calls its fused q, k and v."""
 
-FUSED_LAYERS = ("qkv", "query_key_value", "c_attn", "wqkv", "qkv_proj")
-"""Layers that hold q, k and v in one matrix, a third each where they are of equal size."""
+FUSED_LAYERS = ("qkv", "c_attn", "wqkv", "qkv_proj")
+"""Layers that hold q, k and v in one matrix, a third each where they are of equal size. (`query_key_value` of GPT-NeoX,
+BLOOM and Falcon holds them head by head.)"""
 
 TRANSPOSED_LAYERS = ("c_attn", "c_proj", "c_fc")
 """Layers of GPT-2 that are stored (in, out) in a torch file."""

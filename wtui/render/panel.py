@@ -24,6 +24,10 @@ WIDE = 44
 """Columns of a pane from which on numbers stand further apart."""
 
 
+FEW_PARTS = 6
+"""Lines of parts that do not push the numbers out of sight."""
+
+
 def tensor_panel(
     tensor: TensorEntry,
     layer: LayerNode,
@@ -33,13 +37,19 @@ def tensor_panel(
     axes: Sequence[str] = (),
     failure: str = "",
     reading: Sequence[Line] = (),
+    known: Sequence[Line] = (),
+    parts: Sequence[Line] = (),
 ) -> list[Line]:
-    """What the values mean, identity, numbers; what is missing says so."""
+    """What the values mean, identity, numbers, those of its parts; what is missing says so.
+
+    `known` says what the tensor is and how that is known; a few `parts` stand before the numbers, many behind them.
+    """
     lines = wrap([("path: ", "dim"), (escape(tensor.name), "bold")], width, 2)
     lines += _wrapped(reading, width)
     owner = escape(layer.class_name) or "layer"
     role = escape(tensor.role) + (f" ({tensor.inferred})" if tensor.inferred else "")
     lines.append([(role, "title"), (" of ", "dim"), (f"{owner} ", ""), (escape(layer.name), "name")])
+    lines += known
     lines += _shape_lines(tensor, axes, width)
     lines += wrap(_facts(tensor), width, 2)
     about = dict(tensor.encoding_args).get("about")
@@ -52,7 +62,10 @@ def tensor_panel(
     problem = failure or tensor.problem
     if problem:
         return [*lines, [], *wrap([("not readable: ", "error"), (escape(problem), "")], width)]
-    return [*lines, [], *number_lines(row, width)]
+    if parts and len(parts) <= FEW_PARTS:
+        lines += [[], *parts]
+    behind = [[], *parts] if len(parts) > FEW_PARTS else []
+    return [*lines, [], *number_lines(row, width), *behind]
 
 
 def layer_panel(

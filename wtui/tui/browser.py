@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from textual.message import Message
 
 from wtui.engine.protocol import (
+    AskParts,
     Distribution,
     Finished,
     Found,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from wtui.tui.jobs import Opening
     from wtui.tui.outline import Subject
     from wtui.tui.surveying import Plan
+    from wtui.tui.widgets.plots_column import PlotsColumn
 
 __all__ = ["BrowserScreen"]
 
@@ -98,6 +100,17 @@ class BrowserScreen(TreeScreen):
     def show_plots(self) -> None:
         if self.outline is not None:
             self.plots.show(self.outline, self.subject, self.results)
+
+    def on_plots_column_asked(self, message: PlotsColumn.Asked) -> None:
+        """The selection rests: its parts are wanted as well as its distribution."""
+        super().on_plots_column_asked(message)
+        from wtui.parts import views_of
+
+        subject, outline = self.subject, self.outline
+        if outline is None or subject < 0 or subject in self.results.parts:
+            return
+        if views_of(outline.catalogue, subject, outline.layer(subject)):
+            self.client.ask(AskParts(subject))
 
     def show_numbers(self) -> None:
         from wtui.tui.reading import panel_lines

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from wtui.insight.anatomy import Anatomy, anatomy
+from wtui.insight.heads import what_parts
 from wtui.insight.reading import Context, model_reading, reading_of, tensor_reading
 from wtui.insight.roles import axes, is_torch_layout
+from wtui.parts import views_of
 from wtui.render.missing import lost_lines, told_as_lost
 from wtui.render.panel import layer_panel, model_panel, tensor_panel
-from wtui.render.spans import Line, StyleName, escape
+from wtui.render.parts import anatomy_lines, part_lines
+from wtui.render.spans import Line, StyleName, escape, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +62,17 @@ def panel_lines(
         failure = results.failures.get(subject, "")
         reading = _tensor_reading(outline, subject, results, references)
         row = results.row(subject)
-        lines = tensor_panel(tensor, node, row, width, axes=meaning, failure=failure, reading=reading)
+        lines = tensor_panel(
+            tensor,
+            node,
+            row,
+            width,
+            axes=meaning,
+            failure=failure,
+            reading=reading,
+            known=anatomy_lines(_anatomy(outline, subject), width),
+            parts=_parts(outline, subject, results, width),
+        )
         return lines, f"{escape(node.name)} › {escape(tensor.label)}"
     known = results.layers.get(subject)
     row, done = (known.row, (known.tensors_done, known.tensors)) if known else (None, (0, 0))
@@ -80,6 +95,24 @@ def _below(path: str, findings: Sequence[Finding]) -> list[Finding]:
         if (f.layer == path and not f.tensor)
         or (f.severity != "info" and (f.layer == path or f.layer.startswith(inside)))
     ]
+
+
+def _anatomy(outline: Outline, subject: Subject) -> Anatomy:
+    catalogue = outline.catalogue
+    config = catalogue.metadata.get("config")
+    config = config if isinstance(config, Mapping) else {}
+    return anatomy(catalogue.tensors[subject], outline.layer(subject), catalogue.format, config)
+
+
+def _parts(outline: Outline, subject: Subject, results: Results, width: int) -> list[Line]:
+    """Gates, q, k and v, or heads, once their numbers are known."""
+    found = results.parts.get(subject)
+    if found is None or not (found.rows or found.problem):
+        return []
+    if found.problem:
+        return wrap([("parts not told: ", "dim"), (escape(found.problem), "dim")], width, 2)
+    views = views_of(outline.catalogue, subject, outline.layer(subject))
+    return part_lines(found.rows, what_parts(views), width) if views else []
 
 
 def _architecture(plan: Plan | None, subject: Subject, width: int) -> list[Line]:

@@ -11,6 +11,7 @@ from wtui.engine.protocol import (
     Found,
     Judged,
     LayerSummary,
+    Parts,
     Progress,
     Recalled,
     Sampled,
@@ -42,6 +43,7 @@ class Results:
         self.distributions: dict[Subject, Distribution] = {}
         self.sparklines: dict[int, str] = {}
         self.verdicts: dict[int, Verdict] = {}
+        self.parts: dict[int, Parts] = {}
         self.spectra: dict[int, Spectrum] = {}
         self.found: Found | None = None
         self.progress: Progress | None = None
@@ -77,6 +79,9 @@ class Results:
             case Judged(verdicts):
                 self.verdicts.update(verdicts)
                 return {i for i, _ in verdicts}
+            case Parts(tensor):
+                self.parts[tensor] = answer
+                return {tensor}
             case Spectrum(tensor):
                 self.spectra[tensor] = answer
             case Found():

@@ -92,3 +92,14 @@ def test_leaving_ends_the_work(tmp_path: Path) -> None:
         assert b.screen.results.spectra == {}
 
     drive(path, test)
+
+
+def test_gates_have_numbers_of_their_own_and_roles_say_how_they_are_known() -> None:
+    async def test(b: Browser) -> None:
+        b.select("rows/forward_lstm/lstm_cell/recurrent_kernel")
+        await b.until("LSTM recurrent kernel")
+        await b.until("gate         mean")
+        assert b.text.index("│i ") < b.text.index("│f ") < b.text.index("│c ") < b.text.index("│o ")
+        assert "recorded" in b.text or "inferred" in b.text
+
+    drive(DEMO / "colleague.h5", test)

@@ -1,0 +1,102 @@
+"""Parts of tensors: gates of recurrent layers, fused q, k and v, heads, against numpy's slices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import wtui
+from tests.builders import write_safetensors
+from tests.insight.helpers import KERAS, TORCH, entry, node
+from wtui.engine import slices
+from wtui.errors import UsageError
+from wtui.insight.anatomy import anatomy
+from wtui.insight.heads import part_views, what_parts
+from wtui.render.parts import anatomy_lines, part_lines
+from wtui.render.spans import plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RNG = np.random.default_rng(2)
+
+
+def test_gates_of_keras_lie_along_the_last_axis() -> None:
+    views = part_views(entry("kernel", (8, 48), "lstm/lstm_cell"), node("LSTMCell", None, "lstm/lstm_cell"), KERAS)
+    assert [v.name for v in views] == ["i", "f", "c", "o"]
+    assert [(v.axis, v.start, v.stop) for v in views] == [(1, 0, 12), (1, 12, 24), (1, 24, 36), (1, 36, 48)]
+    assert what_parts(views) == "gate"
+    views = part_views(entry("bias", (2, 30), "gru/gru_cell"), node("GRUCell", None, "gru/gru_cell"), KERAS)
+    assert [(v.name, v.axis) for v in views] == [("z", 1), ("r", 1), ("h", 1)]
+
+
+def test_heads_of_an_output_projection_lie_along_its_inputs() -> None:
+    config = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    layer = "model.layers.0.self_attn"
+
+    def views(part: str, shape: tuple[int, ...]) -> Any:
+        path = f"{layer}.{part}_proj"
+        tensor = entry("weight", shape, path)._replace(name=f"{path}.weight")
+        return part_views(tensor, node("", None, path), TORCH, config)
+
+    assert [(v.axis, v.stop - v.start) for v in views("q", (32, 64))] == [(0, 8)] * 4
+    assert [(v.axis, v.stop - v.start) for v in views("k", (16, 64))] == [(0, 8)] * 2
+    assert [(v.axis, v.stop - v.start) for v in views("o", (64, 32))] == [(1, 8)] * 4
+    assert what_parts(views("q", (32, 64))) == "head"
+    assert views("q", (33, 64)) == ()
+
+
+@pytest.mark.parametrize("shape", [(), (0, 48), (7,)])
+def test_what_has_no_parts(shape: tuple[int, ...]) -> None:
+    assert part_views(entry("kernel", shape, "lstm/lstm_cell"), node("LSTMCell", None, "lstm/lstm_cell"), KERAS) == ()
+
+
+def test_fused_in_another_order_is_not_cut_into_thirds() -> None:
+    path = "transformer.h.0.self_attention.query_key_value"
+    tensor = entry("weight", (96, 32), path)._replace(name=f"{path}.weight")
+    assert part_views(tensor, node("", None, path), TORCH) == ()
+
+
+def test_numbers_of_parts_are_numpys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "encoder.self_attn.in_proj_weight"
+    values = RNG.normal(0, [[1.0], [2.0], [3.0]] @ np.ones((1, 16 * 16)), (3, 256)).reshape(48, 16).astype(np.float32)
+    values[20, 3] = np.nan
+    path = tmp_path / "model.safetensors"
+    write_safetensors(path, {name: values})
+    with wtui.open(path) as model:
+        parts = model.tensor(name).parts()
+        assert list(parts) == ["q", "k", "v"]
+        for i, summary in enumerate(parts.values()):
+            part = values[16 * i : 16 * i + 16].astype(np.float64)
+            assert summary.total == part.size
+            assert summary.std == pytest.approx(np.nanstd(part))
+            assert float(summary.max) == np.nanmax(part)
+        assert parts["k"].nan == 1
+        monkeypatch.setattr(slices, "HELD", 10)
+        with pytest.raises(UsageError, match="not cut into parts"):
+            model.tensor(name).parts()
+
+
+def test_what_a_tensor_is_comes_with_how_that_is_known() -> None:
+    def said(role: str, shape: tuple[int, ...], class_name: str) -> str:
+        known = anatomy(entry(role, shape), node(class_name), KERAS)
+        return " ".join(" ".join(plain(line) for line in anatomy_lines(known, 40)).split())
+
+    assert said("kernel", (8, 4), "Dense") == "dense kernel recorded: the file names its class, Dense"
+    assert "inferred: from its name and shape" in said("kernel", (8, 4), "")
+    assert "unknown" in said("thing", (8,), "")
+
+
+def test_lines_of_parts_name_what_is_not_finite(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    values = np.full((12, 4), np.nan, np.float32)
+    values[4:] = 1
+    write_safetensors(path, {"a.self_attn.in_proj_weight": values})
+    with wtui.open(path) as model:
+        rows = [(n, s.row()) for n, s in model.tensor("a.self_attn.in_proj_weight").parts().items()]
+    for width in (38, 60):
+        lines = [plain(line) for line in part_lines(rows, "part", width)]
+        assert "16 not finite" in lines[1]
+        assert "1.000" in lines[2]

@@ -1,0 +1,56 @@
+"""The views of a tensor: its gates, its fused q, k and v, or else its attention heads. Reads no values.
+
+Heads lie side by side along the output axis of q, k and v, and along the input axis of the output projection. Their
+number is an axis of a Keras kernel, or stands in a configuration; where it does not, there are no views of heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from wtui.insight.anatomy import anatomy, attention_part
+from wtui.insight.types import GateView
+
+if TYPE_CHECKING:
+    from wtui.insight.anatomy import Anatomy
+    from wtui.model import LayerNode, TensorEntry
+
+__all__ = ["MAX_HEADS", "part_views", "what_parts"]
+
+MAX_HEADS = 128
+"""Heads that are told apart: the largest models have as many."""
+
+
+def part_views(
+    tensor: TensorEntry, layer: LayerNode, format: str, config: Mapping[str, Any] | None = None
+) -> tuple[GateView, ...]:
+    """Gates, fused q, k and v, or heads; `()` where there is nothing of the kind. `config` is the model's own."""
+    if not tensor.size or tensor.problem:
+        return ()
+    known = anatomy(tensor, layer, format, config)
+    return known.gates or _heads(tensor, known)
+
+
+def what_parts(views: tuple[GateView, ...]) -> str:
+    """`gate`, `part` (of a fused q, k and v) or `head`."""
+    if views[0].name.startswith("head "):
+        return "head"
+    return "part" if views[0].name == "q" else "gate"
+
+
+def _heads(tensor: TensorEntry, known: Anatomy) -> tuple[GateView, ...]:
+    if not known.heads.value or not 1 < int(known.heads.value) <= MAX_HEADS:
+        return ()
+    count = int(known.heads.value)
+    if "head" in known.axes:
+        axis = known.axes.index("head")
+    else:
+        across = "in" if attention_part(tensor) == "output" else "out"
+        if across not in known.axes:
+            return ()
+        axis = known.axes.index(across)
+    size, rest = divmod(tensor.shape[axis], count)
+    if rest or not size:
+        return ()
+    return tuple(GateView(f"head {i}", axis, i * size, (i + 1) * size) for i in range(count))
