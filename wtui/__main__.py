@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wtui.formats.candidates import Candidate
+    from wtui.live.passing import Settings
     from wtui.series.protocol import OpenRun
 
 __all__ = ["main"]
@@ -21,11 +22,11 @@ __all__ = ["main"]
 class Browser:
     """The Textual browser, as a `wtui.cli.browse.Screen`."""
 
-    def show(self, path: str, format: str | None) -> int:
+    def show(self, path: str, format: str | None, given: Settings | None = None) -> int:
         """Browse one model. The file is opened while Textual is imported; one that cannot be ends it with an error."""
         from wtui.tui.launch import browse_path
 
-        return browse_path(path, format)
+        return browse_path(path, format, given)
 
     def show_run(self, opened: OpenRun) -> int:
         """Browse a run of checkpoints."""

@@ -133,7 +133,7 @@ class Recorder:
         self.offered: list[tuple[list[str], list[str]]] = []
         self.runs: list[list[str]] = []
 
-    def show(self, path: str, format: str | None) -> int:
+    def show(self, path: str, format: str | None, given: object = None) -> int:
         self.shown.append((path, format))
         return 0
 

@@ -9,15 +9,14 @@ from wtui.cli.keras_options import keras_parser, parsed, selector
 from wtui.cli.options import open_model
 from wtui.cli.status import Exit, Narration
 from wtui.live.passing import BATCH, TIME_LIMIT, ForwardPass, Settings
-from wtui.live.protocol import InputUsed, OutputRow, Said, Unseen
-from wtui.live.remarks import remarks
+from wtui.live.protocol import OutputRow
+from wtui.live.seen import Seen
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
     from wtui.api import Model
-    from wtui.insight.types import Finding
 
 __all__ = ["run"]
 
@@ -32,24 +31,6 @@ run."""
 EXAMPLES = """  wtui activations vgg16.keras
   wtui activations model.keras --input images.npy --batch 16
   wtui activations keras:ResNet50 --json | jq '.layers[] | {layer, std}'"""
-
-
-class Seen:
-    """What a forward pass has said."""
-
-    def __init__(self) -> None:
-        self.inputs: list[InputUsed] = []
-        self.outputs: list[OutputRow] = []
-        self.unseen: list[Unseen] = []
-
-    @property
-    def inputs_rms(self) -> float | None:
-        """Of the first input, if it is made of numbers."""
-        return next((one.rms for one in self.inputs if one.rms > 0), None)
-
-    def remarks(self) -> list[Finding]:
-        """What the outputs say, the worst first."""
-        return remarks(self.outputs, self.inputs_rms)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -80,16 +61,11 @@ def _watched(model: Model, options: Namespace) -> Seen:
         forward = ForwardPass(model.source, options.format, settings, model.totals.bytes)
         try:
             for message in forward:
-                if isinstance(message, Said):
-                    tell(message.text)
-                elif isinstance(message, InputUsed):
-                    seen.inputs.append(message)
-                elif isinstance(message, OutputRow):
-                    if wanted(message.layer):
-                        seen.outputs.append(message)
-                    tell(f"{message.layer} {message.class_name}")
-                elif isinstance(message, Unseen):
-                    seen.unseen.append(message)
+                if not isinstance(message, OutputRow):
+                    seen.take(message)
+                elif wanted(message.layer):
+                    seen.take(message._replace(maps=None))
+                tell(f"{message.layer} {message.class_name}" if isinstance(message, OutputRow) else seen.said)
         finally:
             forward.kill()
     return seen

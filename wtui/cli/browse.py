@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wtui.formats.candidates import Candidate
+    from wtui.live.passing import Settings
     from wtui.series.members import Run
     from wtui.series.protocol import OpenRun
 
@@ -25,8 +26,11 @@ __all__ = ["Screen", "browse", "browse_several", "demo"]
 class Screen(Protocol):
     """What draws."""
 
-    def show(self, path: str, format: str | None) -> int:
-        """Browse one model until the user leaves; the exit code. WtuiError if it cannot be opened."""
+    def show(self, path: str, format: str | None, given: Settings | None = None) -> int:
+        """Browse one model until the user leaves; the exit code. WtuiError if it cannot be opened.
+
+        `given` is what its layers are given when their outputs are asked for.
+        """
 
     def show_run(self, opened: OpenRun) -> int:
         """Browse a run of checkpoints until the user leaves; the exit code."""
@@ -35,7 +39,7 @@ class Screen(Protocol):
         """Let the user choose one of the models in a folder; its path, None for none."""
 
 
-def browse(path: str, format: str | None, screen: Screen) -> int:
+def browse(path: str, format: str | None, screen: Screen, given: Settings | None = None) -> int:
     """Browse a model, a run of checkpoints, or one of the models in a folder; the exit code."""
     if format is None and os.path.isdir(path):
         from wtui.series.members import run_in
@@ -50,7 +54,7 @@ def browse(path: str, format: str | None, screen: Screen) -> int:
             return _choose(path, found, {}, screen)
         if found:
             path = found[0].path
-    return screen.show(path, format)
+    return screen.show(path, format, given)
 
 
 def browse_several(paths: Sequence[str], screen: Screen) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -13,9 +14,11 @@ from wtui.cli.status import Exit
 from wtui.errors import UsageError
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Callable, Sequence
 
     from wtui.cli.browse import Screen
+    from wtui.live.passing import Settings
 
 __all__ = ["run"]
 
@@ -42,6 +45,9 @@ examples:
 options:
   --format NAME         read the file as this format instead of guessing it
   --weights W           for keras:NAME: none, imagenet, or a weight file
+  --input FILE          what layers are given when their outputs are asked for (a): .npy, .npz
+  --batch N             how many samples of it (default 8)
+  --device gpu          where Keras runs them (default cpu: it sees no GPU)
   --no-cache            neither use nor keep statistics of other runs
   --version             the version of wtui
   -h, --help            this text; `wtui COMMAND -h` is the help of a command
@@ -94,6 +100,9 @@ def _browse(arguments: Sequence[str], screen: Screen) -> int:
     parser.add_argument("--format", metavar="NAME")
     parser.add_argument("--no-cache", action="store_true")
     parser.add_argument("--weights", metavar="W")
+    parser.add_argument("--input", metavar="FILE")
+    parser.add_argument("--batch", metavar="N", type=int)
+    parser.add_argument("--device", choices=("cpu", "gpu"))
     options = parser.parse_args(arguments)
     if options.no_cache:
         from wtui.cache import forbid
@@ -109,4 +118,17 @@ def _browse(arguments: Sequence[str], screen: Screen) -> int:
         return here(screen)
     from wtui.live.applications import with_weights
 
-    return browse(with_weights(options.paths[0], options.weights), options.format, screen)
+    return browse(with_weights(options.paths[0], options.weights), options.format, screen, _given(options))
+
+
+def _given(options: Namespace) -> Settings | None:
+    """What layers are given when their outputs are asked for; None where nothing is said of it."""
+    if options.input is None and options.batch is None and options.device is None:
+        return None
+    from wtui.live.passing import BATCH, Settings
+
+    if options.input is not None and not os.path.isfile(options.input):
+        raise UsageError("no such file", options.input, "--input FILE.npy or FILE.npz")
+    if options.batch is not None and options.batch < 1:
+        raise UsageError(f"a batch of {options.batch}", hint="--batch 1 or more")
+    return Settings(options.input, BATCH if options.batch is None else options.batch, device=options.device or "cpu")

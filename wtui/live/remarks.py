@@ -49,7 +49,8 @@ def _not_finite(outputs: Sequence[OutputRow]) -> Iterator[Finding]:
     for row in outputs:
         bad = row.row.seen - row.row.finite
         if bad:
-            what = f"the first output that is not finite: {row.row.nan:,} NaN, {bad - row.row.nan:,} infinite"
+            kinds = [f"{n:,} {kind}" for n, kind in ((row.row.nan, "NaN"), (bad - row.row.nan, "infinite")) if n]
+            what = f"the first output that is not finite: {', '.join(kinds)},"
             numbers = {"nan": row.row.nan, "infinite": bad - row.row.nan}
             yield _finding("error", "output-not-finite", row, what, numbers, "look at this layer's weights")
             return

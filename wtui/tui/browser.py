@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wtui.render.spans import Line
     from wtui.tui.jobs import Opening
     from wtui.tui.outline import Subject
+    from wtui.tui.passes import Pass
     from wtui.tui.surveying import Plan
     from wtui.tui.widgets.plots_column import PlotsColumn
 
@@ -50,6 +51,8 @@ class BrowserScreen(TreeScreen):
         self.results = Results()
         self.references: References | None = None
         self.plan: Plan | None = None
+        self._outputs: Pass | None = None
+        self._seed = 0
         self.surveying = Surveying(opening.surveys, self._hear_survey)
 
     class Planned(Message):
@@ -70,8 +73,42 @@ class BrowserScreen(TreeScreen):
         self.set_timer(LATEST, self.surveying.complete)
 
     def on_unmount(self) -> None:
-        """End the survey with the screen."""
+        """End with the screen what runs for it."""
         self.surveying.close()
+        if self._outputs is not None:
+            self._outputs.close()
+
+    def why_no_outputs(self) -> str:
+        """Why the model cannot be run, as far as that is known already; `""` if it may be."""
+        if not self.opening.source:
+            return "layer outputs are shown of model files: save the model, then wtui FILE"
+        if self.plan is None:
+            return "the architecture is being read"
+        known = self.plan.known.architecture
+        if not known.layers:
+            return "the file records no Keras model that could be run"
+        if known.refused:
+            where, reason = next(iter(known.refused.items()))
+            return f"cannot be run, since code of the file never is: {where or 'the model'} {reason}"
+        return ""
+
+    def outputs(self, anew: bool = False) -> Pass:
+        """The forward pass that was whole or still runs, or another one; `anew` with other random values."""
+        from wtui.live.passing import Settings
+        from wtui.tui.passes import Pass
+
+        known = self._outputs
+        if known is not None and not anew and (known.running or known.whole):
+            return known
+        settings = self.opening.settings or Settings()
+        if known is not None:
+            known.close()
+            self._seed += anew
+        assert self.outline is not None
+        size = self.outline.catalogue.totals().bytes
+        source, format = self.opening.source, self.opening.format
+        self._outputs = Pass(source, format, settings._replace(seed=settings.seed + self._seed), size)
+        return self._outputs
 
     def on_browser_screen_planned(self, message: Planned) -> None:
         """Show what is known of the architecture."""

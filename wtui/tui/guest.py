@@ -49,6 +49,10 @@ class OpeningObject(Opening):
 
     wait_for_rows = wait
 
+    @property
+    def source(self) -> str:
+        return ""
+
     def surveys(self) -> Surveys:
         from wtui.live.running import RunningSurveyor
 

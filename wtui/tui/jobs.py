@@ -11,6 +11,7 @@ from wtui.errors import WtuiError
 if TYPE_CHECKING:
     from textual.screen import Screen
 
+    from wtui.live.passing import Settings
     from wtui.model import Catalogue
     from wtui.tui.surveying import Surveys
 
@@ -33,6 +34,14 @@ class Opening:
         self._something = Event()
         self._thread = Thread(target=self._run, name="wtui-open", daemon=True)
         self._thread.start()
+
+    settings: Settings | None = None
+    """What the model is given when its layers' outputs are asked for; None: random values."""
+
+    @property
+    def source(self) -> str:
+        """The file or folder that it is read from; `""` for a model in memory."""
+        return self.path
 
     def wait(self, seconds: float | None = None) -> bool:
         """Whether it is done (one way or the other) after at most `seconds`."""

@@ -64,6 +64,7 @@ SCREEN_KEYS: list[BindingType] = [
         "spectrum",
         "Singular values of the kernel: norm, ranks, condition, power law, by depth",
     ),
+    _key("a", "over('outputs')", "layer outputs", "Run the model once, in another process: what every layer gives"),
     _key("b", "over('grid')", "blocks", "The same tensor across all blocks, a row each, so that an odd one stands out"),
     _key(
         "f",

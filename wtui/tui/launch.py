@@ -10,6 +10,7 @@ from wtui.errors import UsageError
 from wtui.render.terminal import has_terminal
 
 if TYPE_CHECKING:
+    from wtui.live.passing import Settings
     from wtui.series.protocol import OpenRun
     from wtui.tui.jobs import Opening
 
@@ -19,24 +20,33 @@ WAIT = 0.3
 """Seconds that an error may take to come up as a plain message; a model that takes longer opens on the screen."""
 
 
-def browse_path(path: str | os.PathLike[str], format: str | None = None) -> int:
-    """Browse one model until the user leaves; the exit code. WtuiError if it cannot be, or without a terminal."""
+def browse_path(path: str | os.PathLike[str], format: str | None = None, given: Settings | None = None) -> int:
+    """Browse one model until the user leaves; the exit code. WtuiError if it cannot be, or without a terminal.
+
+    `given` is what its layers are given when their outputs are asked for.
+    """
+    if os.fspath(path).startswith("keras:") and not has_terminal():
+        raise _no_terminal(os.fspath(path))  # before Keras builds something that nobody sees
     gc.disable()  # until the first frame: importing and building makes much, and nothing of it is garbage
     opening = _opening(os.fspath(path), format)
+    opening.settings = given
     try:
         if not has_terminal():
             opening.wait()
-            hint = "wtui ls PATH, wtui stats PATH"
-            raise opening.error or UsageError("there is no terminal to browse in", os.fspath(path), hint)
+            raise opening.error or _no_terminal(os.fspath(path))
         return _run(opening)
     finally:
         opening.close()
         gc.enable()
 
 
+def _no_terminal(path: str) -> UsageError:
+    return UsageError("there is no terminal to browse in", path, "wtui ls PATH, wtui stats PATH")
+
+
 def _opening(path: str, format: str | None) -> Opening:
-    """The model being opened; where Keras has to build it first, only if there is somebody to see it."""
-    if path.startswith("keras:") and has_terminal():
+    """The model being opened, which Keras may have to build first."""
+    if path.startswith("keras:"):
         from wtui.tui.built import OpeningApplication
 
         return OpeningApplication(path)

@@ -21,13 +21,14 @@ BAD: SeverityLevel = "error"
 
 
 def open_over(screen: BrowserScreen, outline: Outline, what: str) -> None:
-    """Open `table`, `grid`, `values`, `picture`, `spectrum` or `info` over the browser, or `export`."""
+    """Open `table`, `grid`, `values`, `picture`, `spectrum`, `outputs` or `info` over the browser, or `export`."""
     {
         "table": _table,
         "grid": _grid,
         "values": _values,
         "picture": _picture,
         "spectrum": _spectrum,
+        "outputs": _outputs,
         "info": _info,
         "export": _export,
     }[what](screen, outline)
@@ -88,6 +89,22 @@ def _spectrum(screen: BrowserScreen, outline: Outline) -> None:
         return
     members = data.members(data.kind_of(subject)) or (subject,)
     screen.app.push_screen(SpectrumScreen(subject, members, outline.catalogue, screen.results, screen.client.ask))
+
+
+def _outputs(screen: BrowserScreen, outline: Outline) -> None:
+    """The outputs of a pass that is there, or of a new one; one sentence where the model cannot be run."""
+    from wtui.tui.outputs import OutputsScreen
+
+    why = screen.why_no_outputs()
+    if why:
+        screen.notify(escape(why), markup=False)
+        return
+
+    def go_to(path: str | None) -> None:
+        if path is not None:
+            screen.go_to(outline.subject_at(path))
+
+    screen.app.push_screen(OutputsScreen(screen.outputs(), lambda: screen.outputs(anew=True)), go_to)
 
 
 def hand_over(app: App[None], answer: Values | Picture | Spectrum | SpectrumShare) -> None:
