@@ -34,6 +34,12 @@ class Browser:
 
         return browse_run(opened)
 
+    def compare(self, a: str, b: str, format: str | None) -> int:
+        """Browse two models as one tree."""
+        from wtui.tui.launch import browse_pair
+
+        return browse_pair(a, b, format)
+
     def pick(self, folder: str, candidates: Sequence[Candidate], notes: Mapping[str, str]) -> str | None:
         """Let the user choose a model."""
         from wtui.tui.picker import pick

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 from wtui.tui.app import WtuiApp
 from wtui.tui.browser import BrowserScreen
 from wtui.tui.jobs import Opening
+from wtui.tui.pair.opening import OpeningBoth
+from wtui.tui.pair.screen import PairScreen
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from textual.pilot import Pilot
 
-__all__ = ["Browser", "browsing"]
+__all__ = ["Browser", "PairBrowser", "browsing", "comparing"]
 
 TIMEOUT = 60.0
 """Seconds after which a test gives up waiting: the machine may be busy compiling."""
@@ -62,6 +64,29 @@ class Browser:
         """Put the cursor on a tensor."""
         assert self.screen.outline is not None
         self.screen.layer_tree.go_to(self.screen.outline.catalogue.index(name))
+
+
+class PairBrowser(Browser):
+    """A running browser of two models."""
+
+    @property
+    def screen(self) -> PairScreen:  # type: ignore[override]
+        screen = self.app.screen_stack[0]
+        assert isinstance(screen, PairScreen)
+        return screen
+
+    async def scanned(self) -> None:
+        await self.until(lambda: self.screen.results is not None and self.screen.results.finished is not None)
+        await self.pilot.pause()
+
+
+@asynccontextmanager
+async def comparing(a: Path | str, b: Path | str, width: int = 120, height: int = 40) -> AsyncIterator[PairBrowser]:
+    """The browser opened on two paths, without a terminal."""
+    app = WtuiApp(OpeningBoth(str(a), str(b)))
+    async with app.run_test(size=(width, height), notifications=True) as pilot:
+        await pilot.pause()
+        yield PairBrowser(app, pilot)
 
 
 @asynccontextmanager

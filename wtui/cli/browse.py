@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wtui.series.members import Run
     from wtui.series.protocol import OpenRun
 
-__all__ = ["Screen", "browse", "browse_several", "demo"]
+__all__ = ["Screen", "browse", "browse_several", "compare", "demo"]
 
 
 class Screen(Protocol):
@@ -34,6 +34,9 @@ class Screen(Protocol):
 
     def show_run(self, opened: OpenRun) -> int:
         """Browse a run of checkpoints until the user leaves; the exit code."""
+
+    def compare(self, a: str, b: str, format: str | None) -> int:
+        """Browse two models as one tree until the user leaves, as `show`."""
 
     def pick(self, folder: str, candidates: Sequence[Candidate], notes: Mapping[str, str]) -> str | None:
         """Let the user choose one of the models in a folder; its path, None for none."""
@@ -68,6 +71,23 @@ def _browse_run(run: Run, screen: Screen) -> int:
     from wtui.series.protocol import OpenRun
 
     return screen.show_run(OpenRun(run, run.folder))
+
+
+def compare(a: str, b: str, format: str | None, screen: Screen) -> int:
+    """Browse two models as one tree; the exit code."""
+    return screen.compare(_only_model(a, format), _only_model(b, format), format)
+
+
+def _only_model(path: str, format: str | None) -> str:
+    """The path, or that of the one model in a folder; UsageError for a folder with several."""
+    if format is not None or not os.path.isdir(path):
+        return path
+    from wtui.formats.candidates import models_inside
+
+    found = models_inside(path)
+    if len(found) > 1:
+        raise UsageError("there are several models in this folder: name one", path)
+    return found[0].path if found else path
 
 
 def here(screen: Screen) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from wtui import __version__
 from wtui.cli import COMMANDS, output
-from wtui.cli.browse import browse, browse_several, demo, here
+from wtui.cli.browse import browse, browse_several, compare, demo, here
 from wtui.cli.options import Parser
 from wtui.cli.status import Exit
 from wtui.errors import UsageError
@@ -25,6 +25,7 @@ __all__ = ["run"]
 USAGE = """Look into the weights of neural-network model files, in the terminal.
 
   wtui PATH             browse a model: layer tree, statistics, histograms
+  wtui A B              browse two models as one tree: what differs, and by how much
   wtui RUN/             browse a folder of checkpoints: what happened when
   wtui                  choose one of the models in this folder
   wtui keras:VGG16      browse one of keras.applications, untrained (--weights imagenet)
@@ -109,7 +110,7 @@ def _browse(arguments: Sequence[str], screen: Screen) -> int:
 
         forbid()
     if len(options.paths) == 2:
-        raise UsageError("models cannot be compared yet", hint="wtui PATH browses one")
+        return compare(options.paths[0], options.paths[1], options.format, screen)
     if len(options.paths) > 2:
         if options.format is not None or options.weights is not None:
             raise UsageError("--format and --weights are for one model")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     OnProgress = Callable[[int, int], None]
 
-__all__ = ["Comparison", "LayerChange", "Opened", "PairResult"]
+__all__ = ["Comparison", "LayerChange", "Opened", "PairResult", "stored"]
 
 
 class Opened(NamedTuple):
@@ -120,12 +120,12 @@ class Comparison:
         total = self.nbytes
         for pair in self.pairs:
             if not pair.layouts:
-                yield self._keep(pair, None, _mismatch(pair, self))
+                yield self.keep(pair, None, _mismatch(pair, self))
         wanted = [p for p in self.pairs if p.layouts]
         scanner = PairScanner([self.wanted(p) for p in wanted], threads=self._threads)
         tick = (lambda: on_progress(min(scanner.bytes_done, total), total)) if on_progress else None
         for outcome in scanner.outcomes(tick):
-            yield self._keep(wanted[outcome.pair], outcome.compared, outcome.problem)
+            yield self.keep(wanted[outcome.pair], outcome.compared, outcome.problem)
 
     def run(self, on_progress: OnProgress | None = None) -> Comparison:
         """Scan everything; itself."""
@@ -139,7 +139,7 @@ class Comparison:
 
         tensor = self.b.catalogue.tensors[pair.b]
         along = output_axes(tensor, self._nodes[pair.b], self.b.catalogue.format)
-        return WantedPair(_stored(self.a, pair.a), _stored(self.b, pair.b), pair.layouts, along)
+        return WantedPair(stored(self.a, pair.a), stored(self.b, pair.b), pair.layouts, along)
 
     @property
     def ordered(self) -> list[PairResult]:
@@ -162,13 +162,13 @@ class Comparison:
         return not alone and bool(self.pairs) and all(is_equal(r, tolerance) for r in map(self._result, self.pairs))
 
     def layer(self, node: LayerNode) -> LayerChange | None:
-        """The pairs below a layer of B, as far as they are read; None if none is."""
+        """The pairs below a layer of B, or of both joined, as far as they are read; None if none is."""
         from wtui.stats.difference import merge_differences
 
         numbers = [j for j in sorted(node.all_tensors()) if j in self._counted and j in self._differences]
         if not numbers:
             return None
-        ks = self._counts.ks(len(numbers)) if node is self.b.catalogue.root else float("nan")
+        ks = self._counts.ks(len(numbers)) if not node.path else float("nan")
         return LayerChange(node, merge_differences(self._differences[j] for j in numbers).row(ks), len(numbers))
 
     @property
@@ -192,12 +192,14 @@ class Comparison:
         owners = {j: _owner(self.b.catalogue, j) for j in paired}
         return frozenset(j for j in paired if owners[j] == j or owners[j] not in paired)
 
-    def _keep(self, pair: Pair, compared: ComparedPair | None, problem: str) -> PairResult:
+    def keep(self, pair: Pair, compared: ComparedPair | None, problem: str) -> PairResult:
+        """Take in what a pass over a pair brought, or why there was none; what came of it."""
         if compared is None:
             result = PairResult(pair, None, None, problem)
         else:
+            again = pair.b in self._differences
             self._differences[pair.b] = compared.difference
-            if pair.b in self._counted:
+            if pair.b in self._counted and not again:
                 self._counts.add(compared)
             result = PairResult(pair, compared.row(), compared.layout)
         self.results[pair.b] = result
@@ -255,7 +257,8 @@ def without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _stored(opened: Opened, tensor: int) -> Stored:
+def stored(opened: Opened, tensor: int) -> Stored:
+    """A tensor with its bytes, or those of the tensor that it is another name of."""
     from wtui.engine.compare_read import Stored
 
     catalogue, files = opened

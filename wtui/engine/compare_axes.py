@@ -9,11 +9,15 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from wtui.errors import UsageError
 from wtui.stats.layout import cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from wtui.model import TensorEntry
     from wtui.stats.layout import Layout
@@ -44,7 +48,9 @@ class CommonAxes:
 
     def strides(self, entry: TensorEntry, side: int) -> tuple[int, ...]:
         """In values, of each factor in the stored values of A (side 0) or B (side 1)."""
-        own = entry.strides or c_strides(entry.shape)
+        return self._strides(entry.strides or c_strides(entry.shape), side)
+
+    def _strides(self, own: Sequence[int], side: int) -> tuple[int, ...]:
         found = [0] * len(self.lengths)
         for stride, group in zip(own, self._cuts[side], strict=True):
             for factor in reversed(group):
@@ -69,6 +75,30 @@ class CommonAxes:
                 i = i * self.lengths[factor] + at[factor]
             index.append(i)
         return tuple(index)
+
+    def index_in_a(self, index: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+        """The indices in A of indices in B: an array for each axis, which broadcast against each other."""
+        at: list[NDArray[np.int64]] = [np.zeros((), np.int64)] * len(self.lengths)
+        for along, group in zip(index, self._cuts[1], strict=True):
+            for factor in reversed(group):
+                along, at[factor] = np.divmod(along, self.lengths[factor])
+        if self.layout.blocks:
+            at[self.layout.block_axis] = np.asarray(self.layout.blocks)[at[self.layout.block_axis]]
+        found = []
+        for group in self._cuts[0]:
+            i = np.zeros((), np.int64)
+            for factor in group:
+                i = i * self.lengths[factor] + at[factor]
+            found.append(i)
+        return found
+
+    def flat_in_b(self, shape: tuple[int, ...], at: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+        """Positions in C order of B, whose shape this is, of indices along the factors of A."""
+        strides, places = self._strides(c_strides(shape), 1), list(at)
+        if self._from_a:
+            there = np.asarray([self._from_a[i] for i in range(len(self._from_a))])
+            places[self.layout.block_axis] = there[places[self.layout.block_axis]]
+        return sum((i * s for i, s in zip(places, strides, strict=True)), np.zeros(len(at[0]) if at else 1, np.int64))
 
     def box(
         self, start: Sequence[int], shape: Sequence[int], side: int

@@ -75,6 +75,9 @@ class PairPlan(Protocol):
     def place(self, number: int) -> list[int]:
         """The index along the common axes of the pair with this number."""
 
+    def places(self, number: int, count: int) -> list[NDArray[np.int64]]:
+        """Those of `count` pairs of one piece from this number on, an array for each common axis."""
+
 
 def plan_pair(a: Stored, b: Stored, layout: Layout, channel_axes: tuple[int, int] | None = None) -> PairPlan:
     """The plan for a pair; `channel_axes` are B's axes `start : stop` along which channels lie.
@@ -127,6 +130,9 @@ class _SideBySide:
     def place(self, number: int) -> list[int]:
         return unravel(number, self.common.lengths, self._order)
 
+    def places(self, number: int, count: int) -> list[NDArray[np.int64]]:
+        return _unravelled(number, count, self.common.lengths, self._order)
+
     def _read(self, side: int, start: int, stop: int, worker: Worker) -> NDArray[np.generic]:
         entry, _, files = self._sides[side]
         bits = DTYPE_BITS[entry.dtype]
@@ -166,6 +172,11 @@ class _Tiles:
         tile, position = divmod(number, max(self._most, 1))
         start, shape = self._tiles[tile]
         return [s + i for s, i in zip(start, unravel(position, shape, self._order), strict=True)]
+
+    def places(self, number: int, count: int) -> list[NDArray[np.int64]]:
+        tile, position = divmod(number, max(self._most, 1))
+        start, shape = self._tiles[tile]
+        return [s + i for s, i in zip(start, _unravelled(position, count, shape, self._order), strict=True)]
 
     def _channel_run(self, position: int, start: Sequence[int], shape: Sequence[int]) -> ChannelRun | None:
         if not self.channels:
@@ -268,3 +279,12 @@ def _inner(order: Sequence[int], lengths: Sequence[int], along: Sequence[int]) -
     if tuple(order[first:last]) != tuple(along):
         return 0
     return prod(lengths[i] for i in order[last:])
+
+
+def _unravelled(position: int, count: int, lengths: Sequence[int], order: Sequence[int]) -> list[NDArray[np.int64]]:
+    """As `unravel`, for `count` positions that follow each other."""
+    index: list[NDArray[np.int64]] = [np.zeros(count, np.int64)] * len(lengths)
+    at = np.arange(position, position + count, dtype=np.int64)
+    for axis in reversed(order):
+        at, index[axis] = np.divmod(at, lengths[axis])
+    return index

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from wtui.engine.known import Known
     from wtui.stats.summary import Summary
 
-__all__ = ["Desk", "HistogramDesk", "InsideDesk", "LookDesk"]
+__all__ = ["LAYER_EVERY", "Desk", "HistogramDesk", "InsideDesk", "LookDesk", "distribution"]
 
 LAYER_EVERY = 0.5
 """Seconds between two summaries of a layer that is not scanned whole yet."""

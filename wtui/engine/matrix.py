@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wtui.stats.box import Box
     from wtui.storage import Files
 
-__all__ = ["Cells", "reduce_matrix"]
+__all__ = ["Cells", "Reduction", "reduce_matrix"]
 
 
 class Cells(NamedTuple):
@@ -47,12 +47,7 @@ def reduce_matrix(
     `stopped` is asked between blocks; None if it said so. UsageError for a tensor without values; CodecError or
     StorageError where it cannot be read.
     """
-    if not entry.size or not 0 <= split <= len(entry.shape):
-        raise UsageError("there is no matrix to draw", entry.name)
-    rows, columns = prod(entry.shape[:split]), prod(entry.shape[split:])
-    row_edges, column_edges = _edges(rows, most_rows), _edges(columns, most_columns)
-    shape = len(row_edges) - 1, len(column_edges) - 1
-    total, absolute, largest = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    reduction = Reduction(entry, split, most_rows, most_columns)
     plan = plan_blocks(entry, catalogue, files)
     buffer, left = Buffer(), entry.size
     for unit in range(plan.units):
@@ -61,27 +56,46 @@ def reduce_matrix(
                 return None
             values = block_floats(data, plan.dtype, plan.byteorder, left)
             left -= len(values)
-            for r, c, piece in _pieces(values, plan.box(block), entry.shape, columns):
-                _add(piece, r, c, row_edges, column_edges, (total, absolute, largest))
-    sizes = np.outer(np.diff(row_edges), np.diff(column_edges))
-    return Cells(rows, columns, total / sizes, absolute / sizes, largest)
+            box = plan.box(block)
+            if box.shape == entry.shape and box.axes == tuple(range(len(entry.shape))):
+                reduction.add_run(values, box.start)
+            else:
+                reduction.add_at(values, _flat_positions(box, len(values), entry.shape))
+    return reduction.cells()
+
+
+class Reduction:
+    """Values of a tensor, as they come, added to the cells of its matrix."""
+
+    def __init__(self, entry: TensorEntry, split: int, most_rows: int, most_columns: int) -> None:
+        """Axes before `split` are rows. UsageError for a tensor without values."""
+        if not entry.size or not 0 <= split <= len(entry.shape):
+            raise UsageError("there is no matrix to draw", entry.name)
+        self._rows, self._columns = prod(entry.shape[:split]), prod(entry.shape[split:])
+        self._edges = _edges(self._rows, most_rows), _edges(self._columns, most_columns)
+        shape = len(self._edges[0]) - 1, len(self._edges[1]) - 1
+        self._sums = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+
+    def add_run(self, values: NDArray[np.floating], start: int) -> None:
+        """Add values that follow each other in C order from position `start` on."""
+        for rows, columns, piece in _row_pieces(values, start, self._columns):
+            _add(piece, rows, columns, *self._edges, self._sums)
+
+    def add_at(self, values: NDArray[np.floating], flat: NDArray[np.int64]) -> None:
+        """Add values at these positions in C order. Both (n,)."""
+        _add(values, flat // self._columns, flat % self._columns, *self._edges, self._sums)
+
+    def cells(self) -> Cells:
+        """What was added."""
+        total, absolute, largest = self._sums
+        sizes = np.outer(np.diff(self._edges[0]), np.diff(self._edges[1]))
+        return Cells(self._rows, self._columns, total / sizes, absolute / sizes, largest)
 
 
 def _edges(length: int, most: int) -> NDArray[np.int64]:
     """Edges of at most `most` cells over `length` values."""
     cells = max(1, min(length, most))
     return np.arange(cells + 1, dtype=np.int64) * length // cells
-
-
-def _pieces(
-    values: NDArray[np.floating], box: Box, shape: tuple[int, ...], columns: int
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.floating]]]:
-    """The block as small matrices (row numbers, column numbers, values of shape (rows, columns)), or, where its values
-    lie in another order, as one list of values with a row and a column each."""
-    if box.shape == shape and box.axes == tuple(range(len(shape))):
-        return _row_pieces(values, box.start, columns)
-    flat = _flat_positions(box, len(values), shape)
-    return [(flat // columns, flat % columns, values)]
 
 
 def _row_pieces(

@@ -10,10 +10,11 @@ from wtui.engine.protocol import AskPicture, Picture
 from wtui.errors import WtuiError
 
 if TYPE_CHECKING:
+    from wtui.engine.matrix import Cells
     from wtui.model import Catalogue, TensorEntry
     from wtui.storage import Files
 
-__all__ = ["Painter"]
+__all__ = ["Painter", "channel_picture", "picture_of"]
 
 
 class Painter:
@@ -58,20 +59,30 @@ class Painter:
             question.columns,
             stopped=lambda: self._latest is not question,
         )
-        if cells is None:
-            return None
-        shape = (cells.mean.shape[0], cells.mean.shape[1])
-        mean, abs_mean, abs_max = (tuple(a.reshape(-1).tolist()) for a in (cells.mean, cells.abs_mean, cells.abs_max))
-        return Picture(question, shape, (cells.rows, cells.columns), mean, abs_mean, abs_max)
+        return picture_of(question, cells)
 
     def _channels(self, question: AskPicture, entry: TensorEntry) -> Picture | None:
-        from wtui.engine.measure import measure_channels
+        return channel_picture(question, entry, self._catalogue, self._files, lambda: self._latest is not question)
 
-        axes = (question.axis, question.axis + 1)
-        stopped = lambda: self._latest is not question  # noqa: E731
-        found = measure_channels(entry, self._catalogue, self._files, axes, stopped=stopped)
-        if found is None:
-            return None
-        n = len(found.l2)
-        norms, l1 = tuple(found.l2.tolist()), tuple((found.l1 / max(found.per_channel, 1)).tolist())
-        return Picture(question, (1, n), (n, found.per_channel), norms, l1, tuple(found.largest.tolist()))
+
+def channel_picture(
+    question: AskPicture, entry: TensorEntry, catalogue: Catalogue, files: Files, stopped: Callable[[], bool]
+) -> Picture | None:
+    """Norms of the channels of one tensor; None if `stopped` said so."""
+    from wtui.engine.measure import measure_channels
+
+    found = measure_channels(entry, catalogue, files, (question.axis, question.axis + 1), stopped=stopped)
+    if found is None:
+        return None
+    n = len(found.l2)
+    norms, l1 = tuple(found.l2.tolist()), tuple((found.l1 / max(found.per_channel, 1)).tolist())
+    return Picture(question, (1, n), (n, found.per_channel), norms, l1, tuple(found.largest.tolist()))
+
+
+def picture_of(question: AskPicture, cells: Cells | None) -> Picture | None:
+    """The answer with these cells; None where there are none."""
+    if cells is None:
+        return None
+    shape = (cells.mean.shape[0], cells.mean.shape[1])
+    mean, abs_mean, abs_max = (tuple(a.reshape(-1).tolist()) for a in (cells.mean, cells.abs_mean, cells.abs_max))
+    return Picture(question, shape, (cells.rows, cells.columns), mean, abs_mean, abs_max)

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from wtui.engine.desks import Desk
+    from wtui.engine.pool import Pool
     from wtui.engine.scan import Outcome
-    from wtui.model import Catalogue
+    from wtui.model import Catalogue, FileRef
 
     MoreDesks = Callable[[Known, Callable[[], None]], Iterable[Desk]]
 
-__all__ = ["Session"]
+__all__ = ["DeskSession", "Session"]
 
 GATHER = 0.05
 """Seconds over which finished tensors are gathered into one answer."""
@@ -42,8 +43,99 @@ SPEED_OVER = 3.0
 """Seconds over which the speed of the scan is measured."""
 
 
-class Session:
-    """Scans every tensor of a catalogue, what is looked at first. One thread calls `ask` and `answers`."""
+class DeskSession:
+    """Whatever is scanned for a screen: a pool that brings outcomes, and desks. One thread calls `ask` and `answers`.
+
+    Once its pool, `desks`, and how much there is to read are known, the subclass calls `_ready`.
+    """
+
+    waiting: set[int]
+    """What is not read whole yet."""
+    desks: list[Any]
+
+    def _ready(self, scanner: Pool[Any], total: int, files: Iterable[FileRef]) -> None:
+        """`total` is in bytes, as the scanner counts them; `files` are those that it reads."""
+        self._scanner = scanner
+        self._total = total
+        self._on_demand = total > ON_DEMAND and any(file.remote for file in files)
+        if self._on_demand:
+            scanner.only_urgent()
+        self._started = time.perf_counter()
+        self._steps: deque[tuple[float, int]] = deque([(self._started, 0)])
+        self._last_progress = 0.0
+        self._last_said = -1
+        self._finished = False
+        self._asked = False
+
+    def keep(self, outcomes: list[Any]) -> list[Any]:
+        """Keep what the scanner has brought, and let the desks hear of it; what there is to say."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start to scan."""
+        self._started = time.perf_counter()
+        self._scanner.start()
+
+    def close(self) -> None:
+        """Stop scanning."""
+        for desk in self.desks:
+            desk.close()
+        self._scanner.stop()
+
+    def ask(self, question: Any) -> None:
+        """Take a question; a newer one of a kind replaces an older one that is not answered yet."""
+        self._asked = True
+        for desk in self.desks:
+            if desk.take(question):
+                return
+
+    def wake(self) -> None:
+        """Let `answers` return soon, since there is a question; may be called from any thread."""
+        self._scanner.wake()
+
+    def answers(self, wait: bool = True) -> list[Any]:
+        """What is new since the last call; with `wait`, waits for it, for `wake`, or until progress is due."""
+        at_once = not wait or self._asked
+        idle = self._finished and not any(desk.due for desk in self.desks)
+        self._asked = False
+        answers = self._read(self._scanner.take(0 if at_once else None if idle else PROGRESS_EVERY))
+        for desk in self.desks:
+            answers += desk.answers()
+        return answers + self._progress()
+
+    def _read(self, outcome: Any) -> list[Any]:
+        """Take what the scanner has brought within a moment."""
+        outcomes: list[Any] = []
+        until = time.perf_counter() + GATHER
+        while outcome is not None:
+            outcomes.append(outcome)
+            outcome = self._scanner.take(0) if time.perf_counter() < until else None
+        return self.keep(outcomes) if outcomes else []
+
+    def _progress(self) -> list[Any]:
+        """A word on how far the scan is, now and then; at its end, that it is done."""
+        now = time.perf_counter()
+        if self._finished or (self.waiting and now - self._last_progress < PROGRESS_EVERY):
+            return []
+        self._last_progress = now
+        done = min(self._scanner.bytes_done, self._total)
+        if self._on_demand and self.waiting and self._last_said == done:
+            return []
+        self._last_said = done
+        self._steps.append((now, done))
+        while now - self._steps[0][0] > SPEED_OVER:
+            self._steps.popleft()
+        since, before = self._steps[0]
+        speed = (done - before) / (now - since) if now > since else 0.0
+        words: list[Any] = [Progress(done, self._total, speed, self._on_demand)]
+        if not self.waiting:
+            self._finished = True
+            words.append(Finished(now - self._started))
+        return words
+
+
+class Session(DeskSession):
+    """Scans every tensor of a catalogue, what is looked at first."""
 
     def __init__(
         self,
@@ -62,99 +154,37 @@ class Session:
         readable = [i for i, t in enumerate(catalogue.tensors) if not t.problem and t.alias_of is None]
         readable = [i for i in readable if i not in memory.done]
         readable.sort(key=lambda i: catalogue.tensors[i].group != "model")
-        self._scanner = Scanner(catalogue, self._files, readable, threads)
-        self._total = sum(catalogue.tensors[i].nbytes for i in readable)
-        self._on_demand = self._total > ON_DEMAND and any(file.remote for file in catalogue.files)
-        if self._on_demand:
-            self._scanner.only_urgent()
-        self.known = Known(catalogue, self._files, self._scanner, readable, memory)
-        self._desks: list[Desk] = [
+        scanner = Scanner(catalogue, self._files, readable, threads)
+        self.known = Known(catalogue, self._files, scanner, readable, memory)
+        self.waiting = self.known.waiting
+        self.desks = [
             LookDesk(self.known),
             HistogramDesk(self.known),
             InsideDesk(self.known, self.wake),
             *(desks(self.known, self.wake) if desks else ()),
             KeepDesk(self.known),
         ]
-        self._started = time.perf_counter()
-        self._steps: deque[tuple[float, int]] = deque([(self._started, 0)])
-        self._last_progress = 0.0
-        self._last_said = -1
-        self._finished = False
-        self._asked = False
-
-    def start(self) -> None:
-        """Start to scan."""
-        self._started = time.perf_counter()
-        self._scanner.start()
+        self._ready(scanner, sum(catalogue.tensors[i].nbytes for i in readable), catalogue.files)
 
     def close(self) -> None:
         """Stop scanning and close the files."""
-        for desk in self._desks:
-            desk.close()
-        self._scanner.stop()
+        super().close()
         self._files.close()
 
-    def ask(self, question: Any) -> None:
-        """Take a question; a newer one of a kind replaces an older one that is not answered yet."""
-        self._asked = True
-        for desk in self._desks:
-            if desk.take(question):
-                return
-
-    def wake(self) -> None:
-        """Let `answers` return soon, since there is a question; may be called from any thread."""
-        self._scanner.wake()
-
-    def answers(self, wait: bool = True) -> list[Any]:
-        """What is new since the last call; with `wait`, waits for it, for `wake`, or until progress is due."""
-        at_once = not wait or self._asked
-        idle = self._finished and not any(desk.due for desk in self._desks)
-        self._asked = False
-        answers = self._read(self._scanner.take(0 if at_once else None if idle else PROGRESS_EVERY))
-        for desk in self._desks:
-            answers += desk.answers()
-        return answers + self._progress()
-
-    def _read(self, outcome: Outcome | None) -> list[Any]:
-        """Keep what the scanner has brought, and let the desks hear of it."""
+    def keep(self, outcomes: list[Outcome]) -> list[Any]:
         answers: list[Any] = []
         done: list[int] = []
-        until = time.perf_counter() + GATHER
-        while outcome is not None:
-            tensor, summary, problem = outcome
+        for tensor, summary, problem in outcomes:
             if summary is None:
                 self.known.waiting.discard(tensor)
                 answers += [Failed(i, problem) for i in self.known.with_aliases([tensor])]
             else:
                 self.known.keep(tensor, summary)
                 done.append(tensor)
-            for desk in self._desks:
+            for desk in self.desks:
                 desk.keep(tensor, summary, problem)
-            outcome = self._scanner.take(0) if time.perf_counter() < until else None
         if done:
             answers.append(
                 Scanned(tuple((i, self.known.rows[self.known.owner(i)]) for i in self.known.with_aliases(done)))
             )
         return answers
-
-    def _progress(self) -> list[Any]:
-        """A word on how far the scan is, now and then; at its end, that it is done."""
-        now, waiting = time.perf_counter(), self.known.waiting
-        if self._finished or (waiting and now - self._last_progress < PROGRESS_EVERY):
-            return []
-        self._last_progress = now
-        done = min(self._scanner.bytes_done, self._total)
-        if self._on_demand and waiting and self._last_said == done:
-            return []
-        self._last_said = done
-        self._steps.append((now, done))
-        while now - self._steps[0][0] > SPEED_OVER:
-            self._steps.popleft()
-        since, before = self._steps[0]
-        words: list[Any] = [
-            Progress(done, self._total, (done - before) / (now - since) if now > since else 0.0, self._on_demand)
-        ]
-        if not waiting:
-            self._finished = True
-            words.append(Finished(now - self._started))
-        return words

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.render.plots import DepthPoint
 
 if TYPE_CHECKING:
     from wtui.model import TensorEntry
+    from wtui.stats.difference_row import DifferenceRow
     from wtui.stats.row import SummaryRow
 
-__all__ = ["METRICS", "Metric", "depth_points"]
+__all__ = ["CHANGE_METRICS", "METRICS", "Metric", "change_points", "depth_points"]
 
 
 class Metric(NamedTuple):
     """A number that is plotted against depth."""
 
     name: str
-    value: Callable[[TensorEntry, SummaryRow], float]
+    value: Callable[[TensorEntry, Any], float]
+    """Of a tensor and its numbers: a `SummaryRow`, or of CHANGE_METRICS a `DifferenceRow`."""
     band: Callable[[SummaryRow], tuple[float, float]] | None = None
     """The range drawn behind each point."""
     from_zero: bool = True
@@ -42,6 +44,16 @@ METRICS: tuple[Metric, ...] = (
 """All metrics, in the order in which a key walks through them."""
 
 
+CHANGE_METRICS: tuple[Metric, ...] = (
+    Metric("relative L2 change", lambda t, r: r.relative_l2),
+    Metric("mean |d|", lambda t, r: r.mean_abs),
+    Metric("cosine of A and B", lambda t, r: r.cosine, from_zero=False),
+    Metric("KS distance", lambda t, r: r.ks),
+    Metric("changed %", lambda t, r: 100 * r.changed / r.pairs if r.pairs else 0.0),
+)
+"""Of pairs of tensors: how far two models are apart."""
+
+
 def depth_points(
     metric: Metric, tensors: Iterable[tuple[int, TensorEntry]], rows: Mapping[int, SummaryRow]
 ) -> tuple[DepthPoint, ...]:
@@ -53,3 +65,11 @@ def depth_points(
             low, high = metric.band(row) if metric.band else (None, None)
             points.append(DepthPoint(position, metric.value(tensor, row), low, high))
     return tuple(points)
+
+
+def change_points(
+    metric: Metric, tensors: Iterable[tuple[int, TensorEntry]], rows: Mapping[int, DifferenceRow]
+) -> tuple[DepthPoint, ...]:
+    """As `depth_points`, for pairs that are read."""
+    placed = enumerate(tensors, 1)
+    return tuple(DepthPoint(n, metric.value(t, rows[i])) for n, (i, t) in placed if i in rows and rows[i].pairs)

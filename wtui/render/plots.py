@@ -18,11 +18,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from wtui.render.numbers import value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from wtui.render.spans import Line, StyleName
 
-__all__ = ["DepthPoint", "channel_plot", "depth_plot", "histogram_plot", "rank_plot", "to_ascii", "warm_up"]
+__all__ = [
+    "DepthPoint",
+    "channel_plot",
+    "depth_plot",
+    "histogram_plot",
+    "overlay_plot",
+    "rank_plot",
+    "to_ascii",
+    "warm_up",
+]
 
 _LOCK = Lock()
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
@@ -38,6 +47,8 @@ _CURVE = "∙"
 _POINT = "•"
 _CURRENT = "◉"
 _BAND = "╎"
+_BOTH, _ONLY_A, _ONLY_B = "█", "░", "▒"
+"""What two histograms share, and where one is higher: told apart by density, not by colour alone."""
 _FRAME = frozenset("┤┴┬└┘┐┌├─│┼")
 _ASCII = str.maketrans(
     {
@@ -95,6 +106,33 @@ def histogram_plot(
     ys = [scale(h + shift) for h in heights]
     over = [scale(h + shift) if h > 0 else 0.0 for h in expected]
     return _bars(ys, over, scale(top + shift), _short(top), _x_ticks(low, high, pixels), (width, height))
+
+
+@lru_cache(32)
+def overlay_plot(
+    a: tuple[float, ...], b: tuple[float, ...], low: float, high: float, width: int, height: int, log: bool = False
+) -> tuple[Line, ...]:
+    """Two histograms in the same bins over [low, high], either may be empty: what both reach, and what only one does.
+
+    Draws one bin a column at most; more bins are joined.
+    """
+    columns = canvas_columns(width)
+    scale = (lambda n: math.log10(1 + n)) if log else float
+    raw = [_resample(counts, columns) for counts in (a, b)]
+    top = max([*raw[0], *raw[1], 1e-300])
+    heights = [[scale(n) for n in counts] for counts in raw]
+    both = [min(pair) for pair in zip(*heights, strict=True)]
+    limit = scale(top)
+    with _LOCK:
+        figure = _figure(width, height)
+        floor = limit / (2 * max(1, height - FRAME_ROWS))
+        for ys, marker in ((heights[0], _ONLY_A), (heights[1], _ONLY_B), (both, _BOTH)):
+            for run in _runs(ys):
+                figure.draw(figure.signal(list(run), [max(ys[i], floor) for i in run], marker=marker).fillx())
+        _axis(figure, "x", (0.0, columns - 1.0), _x_ticks(low, high, columns))
+        _axis(figure, "y", (floor, limit), {floor: "0".rjust(LABEL_WIDTH), limit: _short(top).rjust(LABEL_WIDTH)})
+        text = figure.build().string()
+    return tuple(_styled(text, {_BOTH: "", _ONLY_A: "overlay", _ONLY_B: "info"}))
 
 
 @lru_cache(16)
@@ -303,12 +341,12 @@ def _tick(y: float, span: float) -> str:
     return f"{y:.1e}"
 
 
-def _styled(text: str) -> Iterable[Line]:
-    """Lines with styles by character: bars, points and the current point stand out from the frame."""
+def _styled(text: str, own: Mapping[str, StyleName] | None = None) -> Iterable[Line]:
+    """Lines with styles by character: bars, points and the current point stand out from the frame; `own` go first."""
     for raw in _ESCAPES.sub("", text).rstrip("\n").split("\n"):
         line: Line = []
         for character in raw.rstrip():
-            style = _style_of(character)
+            style = own[character] if own is not None and character in own else _style_of(character)
             if line and line[-1][1] == style:
                 line[-1] = (line[-1][0] + character, style)
             else:

@@ -39,17 +39,20 @@ def layer_row(
     state: str = LEAF,
     fold: int = 0,
     mark: tuple[str, StyleName] | None = None,
+    right: tuple[str, StyleName] | None = None,
 ) -> Line:
-    """`▸ block1_conv1  Conv2D  2 · 7.2 kB   1.8 K`: name, class, tensors and bytes, parameters of what is below."""
+    """`▸ block1_conv1  Conv2D  2 · 7.2 kB   1.8 K`: name, class, tensors and bytes, parameters of what is below (or
+    what `right` says instead)."""
     totals = catalogue.totals(node)
-    right = numbers.short_count(totals.parameters) if totals.tensors else "–"
     name = escape(node.name)
     if fold:
-        name, right = f"{fold}× {name}", f"{fold}× {right}"
+        name = f"{fold}× {name}"
     shown_class = escape(node.class_name)
     sizes = f"{totals.tensors:,} · {numbers.size(totals.bytes)}" if totals.tensors else ""
     style: StyleName = "bold" if state != LEAF else "name"
-    return _row("  " * depth + state, name, shown_class, _with_sizes(sizes, right, width), width, style, mark)
+    parameters = numbers.short_count(totals.parameters) if totals.tensors else "–"
+    shown = _with_sizes(sizes, right or (f"{fold}× {parameters}" if fold else parameters, "number"), width)
+    return _row("  " * depth + state, name, shown_class, shown, width, style, mark)
 
 
 def tensor_row(
@@ -59,30 +62,33 @@ def tensor_row(
     depth: int = 0,
     sparkline: str = "",
     mark: tuple[str, StyleName] | None = None,
+    right: tuple[str, StyleName] | None = None,
 ) -> Line:
-    """`kernel      3×3×512×512     ▁█▁`: name below its layer, shape, a small histogram where there is one."""
+    """`kernel      3×3×512×512     ▁█▁`: name below its layer, shape, a small histogram, or what `right` says."""
     middle = numbers.shape(tensor.shape)
-    right = _with_sizes(numbers.size(tensor.nbytes), "" if tensor.problem else sparkline, width)
+    small = "" if tensor.problem else sparkline
+    shown = _with_sizes(numbers.size(tensor.nbytes), right or (small, "number"), width)
     style: StyleName = "dim" if tensor.alias_of or not tensor.counted else "name"
-    return _row("  " * depth + LEAF, escape(tensor.label), middle, right, width, style, mark)
+    return _row("  " * depth + LEAF, escape(tensor.label), middle, shown, width, style, mark)
 
 
-def _with_sizes(sizes: str, right: str, width: int) -> str:
+def _with_sizes(sizes: str, right: tuple[str, StyleName], width: int) -> tuple[str, StyleName]:
     """The number at the end of a row, behind what it weighs where there is room for that."""
-    return f"{sizes:>{SIZES_WIDTH}} {right:>{NUMBER_WIDTH}}" if width >= SIZES_FROM else right
+    text, style = right
+    return (f"{sizes:>{SIZES_WIDTH}} {text:>{NUMBER_WIDTH}}" if width >= SIZES_FROM else text), style
 
 
 def _row(
     indent: str,
     name: str,
     middle: str,
-    right: str,
+    right: tuple[str, StyleName],
     width: int,
     style: StyleName,
     mark: tuple[str, StyleName] | None,
 ) -> Line:
     """Indent, name and mark; class or shape in a column of their own where the name leaves room; the number last."""
-    tail = " " * max(0, NUMBER_WIDTH - text_width(right)) + right + " "
+    tail = " " * max(0, NUMBER_WIDTH - text_width(right[0])) + right[0] + " "
     room = width - text_width(indent) - text_width(tail)
     name = clip_inside(name, max(room - (2 if mark else 0), 4))
     line: Line = [(indent, "dim"), (name, style)]
@@ -96,5 +102,5 @@ def _row(
         start = max(used + 1, room - max(MIDDLE_WIDTH, text_width(middle)))
         line.append((" " * (start - used) + middle, "class"))
         used = start + text_width(middle)
-    line.append((" " * (room - used) + tail, "number"))
+    line.append((" " * (room - used) + tail, right[1]))
     return line

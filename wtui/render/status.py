@@ -9,10 +9,12 @@ from wtui.render import numbers
 from wtui.render.spans import Line, clip, escape, text_width
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wtui.engine.protocol import Finished, Progress
     from wtui.model import Catalogue
 
-__all__ = ["model_line", "scan_line"]
+__all__ = ["model_line", "pair_line", "scan_line"]
 
 
 SLOW = 5_000_000
@@ -31,6 +33,18 @@ def model_line(catalogue: Catalogue, layers: int, width: int) -> Line:
         if text_width(name) + text_width(text) + 4 <= width:
             break
     return [(f" {clip(name, width - 3)}  ", "bold"), (text, "dim")]
+
+
+def pair_line(names: tuple[str, str], facts: Sequence[str], width: int) -> Line:
+    """` A base.keras  B tuned.keras   32 pairs · 2 only in A`, as much as fits."""
+    a, b = (escape(name) for name in names)
+    for less in range(len(facts), -1, -1):
+        text = " · ".join(facts[:less])
+        if text_width(a) + text_width(b) + text_width(text) + 11 <= width:
+            break
+    room = max(8, (width - 8) // 2)
+    line: Line = [(" A ", "title"), (clip(a, room), "bold"), ("  B ", "title"), (clip(b, room), "bold")]
+    return [*line, (f"   {text}", "dim")]
 
 
 def scan_line(progress: Progress | None, finished: Finished | None, failures: int) -> Line:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.render import numbers
 from wtui.render.spans import Line, clip, escape, pad, text_width
@@ -20,12 +20,13 @@ NAME_MIN = 18
 
 
 class Column(NamedTuple):
-    """A column of the table: its title, its width, what it shows and what it sorts by."""
+    """A column of the table: its title, its width, what it shows and what it sorts by, given a tensor and its numbers
+    (a `SummaryRow`; in another table what that has)."""
 
     title: str
     width: int
-    shown: Callable[[TensorEntry, SummaryRow | None], str]
-    key: Callable[[TensorEntry, SummaryRow | None], float | str]
+    shown: Callable[[TensorEntry, Any], str]
+    key: Callable[[TensorEntry, Any], float | str]
     """NaN sorts last in either direction."""
     largest_first: bool = True
 
@@ -60,65 +61,72 @@ COLUMNS: tuple[Column, ...] = (
 
 
 def sorted_order(
-    tensors: Sequence[TensorEntry], rows: Mapping[int, SummaryRow], column: int | None, reverse: bool
+    tensors: Sequence[TensorEntry],
+    rows: Mapping[int, Any],
+    column: int | None,
+    reverse: bool,
+    columns: Sequence[Column] = COLUMNS,
+    listed: Sequence[int] | None = None,
 ) -> list[int]:
-    """Indices of the tensors in the order of a column; None: the model's own order."""
-    order = list(range(len(tensors)))
+    """Indices of the tensors (or of those `listed`) in the order of a column; None: the model's own order."""
+    order = list(range(len(tensors)) if listed is None else listed)
     if column is None:
         return order[::-1] if reverse else order
-    chosen = COLUMNS[column]
-    keys = [chosen.key(t, rows.get(i)) for i, t in enumerate(tensors)]
+    chosen = columns[column]
+    keys = {i: chosen.key(tensors[i], rows.get(i)) for i in order}
     known = [i for i in order if keys[i] == keys[i]]
     unknown = [i for i in order if keys[i] != keys[i]]
     known.sort(key=lambda i: keys[i], reverse=chosen.largest_first != reverse)
     return known + unknown
 
 
-def shown_columns(width: int, column: int | None) -> list[int]:
+def shown_columns(width: int, column: int | None, columns: Sequence[Column] = COLUMNS) -> list[int]:
     """The columns that fit into `width`."""
     shown = [0]
     left = width - NAME_MIN
-    wanted = [*range(1, len(COLUMNS))]
+    wanted = [*range(1, len(columns))]
     if column:
         wanted.remove(column)
         wanted.insert(0, column)
     for i in wanted:
-        if COLUMNS[i].width + 1 <= left:
+        if columns[i].width + 1 <= left:
             shown.append(i)
-            left -= COLUMNS[i].width + 1
+            left -= columns[i].width + 1
         else:
             break
     return sorted(shown)
 
 
-def header_line(width: int, column: int | None, reverse: bool) -> Line:
+def header_line(width: int, column: int | None, reverse: bool, columns: Sequence[Column] = COLUMNS) -> Line:
     """Titles of the columns; the one that is sorted by carries an arrow."""
     line: Line = []
-    shown = shown_columns(width, column)
+    shown = shown_columns(width, column, columns)
     for i in shown:
-        arrow = ("▾" if COLUMNS[i].largest_first != reverse else "▴") if i == column else ""
-        title = COLUMNS[i].title + arrow
-        line.append((_cell(title, i, shown, width), "title" if i == column else "dim"))
+        arrow = ("▾" if columns[i].largest_first != reverse else "▴") if i == column else ""
+        title = columns[i].title + arrow
+        line.append((_cell(title, i, shown, width, columns), "title" if i == column else "dim"))
     return line
 
 
-def table_line(tensor: TensorEntry, row: SummaryRow | None, width: int, column: int | None) -> Line:
+def table_line(
+    tensor: TensorEntry, row: Any, width: int, column: int | None, columns: Sequence[Column] = COLUMNS
+) -> Line:
     """One tensor's row."""
-    shown = shown_columns(width, column)
+    shown = shown_columns(width, column, columns)
     line: Line = []
     for i in shown:
-        text = _cell(COLUMNS[i].shown(tensor, row), i, shown, width)
-        bad = COLUMNS[i].title == "NaN+Inf" and text.strip() not in ("0", "·")
+        text = _cell(columns[i].shown(tensor, row), i, shown, width, columns)
+        bad = columns[i].title == "NaN+Inf" and text.strip() not in ("0", "·")
         line.append((text, "error" if bad else "name" if i == 0 else "number"))
     return line
 
 
-def _cell(text: str, i: int, shown: Sequence[int], width: int) -> str:
+def _cell(text: str, i: int, shown: Sequence[int], width: int, columns: Sequence[Column]) -> str:
     """The text at its place: names to the left and as wide as there is room, everything else to the right."""
     if i == 0:
-        room = width - sum(COLUMNS[j].width + 1 for j in shown if j)
+        room = width - sum(columns[j].width + 1 for j in shown if j)
         return pad(_keep_end(text, room), room)
-    column = COLUMNS[i].width
+    column = columns[i].width
     text = clip(text, column)
     return " " * (column + 1 - text_width(text)) + text
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wtui.tui.outline import Outline, Subject
     from wtui.tui.results import Results
 
-__all__ = ["export_document", "write_document"]
+__all__ = ["export_document", "plain", "write_document"]
 
 
 def export_document(outline: Outline, subject: Subject, results: Results) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def export_document(outline: Outline, subject: Subject, results: Results) -> dic
         document |= {"tensor": tensor.name, **facts}
         if subject in results.verdicts:
             document["verdict"] = results.verdicts[subject].sentence
-    document["statistics"] = _plain(row._asdict()) if row is not None else None
+    document["statistics"] = plain(row._asdict()) if row is not None else None
     if subject in results.distributions:
         document["histogram"] = _histogram(results.distributions[subject])
     about = [f for f in results.findings if f.tensor in names or (not f.tensor and f.layer == node.path)]
@@ -58,15 +58,15 @@ def write_document(document: Mapping[str, Any]) -> str:
 
 
 def _histogram(d: Distribution) -> Any:
-    return _plain({"low": d.low, "high": d.high, "counts": d.counts, "below": d.below, "above": d.above})
+    return plain({"low": d.low, "high": d.high, "counts": d.counts, "below": d.below, "above": d.above})
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value with tuples as lists and what JSON has no number for as null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
+        return {k: plain(v) for k, v in value.items()}
     if hasattr(value, "_asdict"):
-        return _plain(value._asdict())
-    return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
+        return plain(value._asdict())
+    return [plain(v) for v in value] if isinstance(value, tuple | list) else value

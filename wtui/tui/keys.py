@@ -9,7 +9,7 @@ from textual.binding import Binding
 if TYPE_CHECKING:
     from textual.binding import BindingType
 
-__all__ = ["LIST_KEYS", "SCREEN_KEYS", "TREE_KEYS", "groups"]
+__all__ = ["LIST_KEYS", "PAIR_KEYS", "SCREEN_KEYS", "TREE_KEYS", "groups"]
 
 
 def _key(keys: str, action: str, label: str, tooltip: str, *, first: bool = False) -> Binding:
@@ -94,6 +94,47 @@ SCREEN_KEYS: list[BindingType] = [
     _key("ctrl+l", "redraw", "redraw", "Draw the screen anew"),
     _key("q", "quit", "quit", "Leave"),
 ]
+
+
+_CHANGED: list[BindingType] = [
+    _key(
+        "right_square_bracket",
+        "change(1)",
+        "next change",
+        "To the next tensor in the order of change, the most changed first",
+    ),
+    _key("left_square_bracket", "change(-1)", "previous change", "To the previous tensor in the order of change"),
+    _key("t", "over('table')", "table", "All tensors in one table, the most changed first, or back to the tree"),
+    _key("v", "over('values')", "values", "The values of the selected tensor in B, in A, and their difference"),
+    _key("p", "over('picture')", "picture", "The difference as a heat map, as filters, by output channel"),
+    _key(
+        "m",
+        "plot('metric', 1)",
+        "next metric",
+        "Next metric of change along the depth: relative L2, mean |d|, cosine, KS, share",
+    ),
+    _key("i", "over('info')", "info", "The configuration and metadata that both files record"),
+    _key(
+        "e",
+        "over('export')",
+        "export",
+        "Write what is known of the selected difference into a JSON file in this folder",
+    ),
+]
+"""Keys that mean something else, or more, where two models are compared."""
+
+_MEANINGLESS = {"overlay", "blocks"}
+"""Labels of keys that a comparison does not have: both histograms always are there, and no row is of one model."""
+
+
+def _pair_keys() -> list[BindingType]:
+    """The screen's keys with those of a comparison in their places."""
+    own = {b.key: b for b in _CHANGED if isinstance(b, Binding)}
+    kept = [b for b in SCREEN_KEYS if isinstance(b, Binding) and b.description not in _MEANINGLESS]
+    return [own.get(b.key, b) for b in kept]
+
+
+PAIR_KEYS = _pair_keys()
 
 
 def groups(screen_keys: list[BindingType]) -> list[tuple[str, list[BindingType]]]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wtui.series.protocol import OpenRun
     from wtui.tui.jobs import Opening
 
-__all__ = ["browse_object", "browse_path", "browse_run"]
+__all__ = ["browse_object", "browse_pair", "browse_path", "browse_run"]
 
 WAIT = 0.3
 """Seconds that an error may take to come up as a plain message; a model that takes longer opens on the screen."""
@@ -42,6 +42,23 @@ def browse_path(path: str | os.PathLike[str], format: str | None = None, given: 
 
 def _no_terminal(path: str) -> UsageError:
     return UsageError("there is no terminal to browse in", path, "wtui ls PATH, wtui stats PATH")
+
+
+def browse_pair(a: str, b: str, format: str | None = None) -> int:
+    """Browse two models as one tree until the user leaves; the exit code. WtuiError as for `browse_path`."""
+    from wtui.tui.pair.opening import OpeningBoth
+
+    gc.disable()  # as in `browse_path`
+    opening = OpeningBoth(a, b, format, scan=has_terminal())
+    try:
+        if not has_terminal():
+            opening.wait()
+            hint = "wtui diff A B"
+            raise opening.error or UsageError("there is no terminal to browse in", opening.path, hint)
+        return _run(opening)
+    finally:
+        opening.close()
+        gc.enable()
 
 
 def _opening(path: str, format: str | None) -> Opening:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wtui.engine.protocol import Picture, Spectrum, SpectrumShare, Values
 from wtui.render.spans import escape
@@ -10,11 +10,12 @@ from wtui.render.spans import escape
 if TYPE_CHECKING:
     from textual.app import App
     from textual.notifications import SeverityLevel
+    from textual.screen import Screen
 
     from wtui.tui.browser import BrowserScreen
     from wtui.tui.outline import Outline
 
-__all__ = ["hand_over", "open_over"]
+__all__ = ["export", "hand_over", "open_over"]
 
 NORMAL: SeverityLevel = "information"
 BAD: SeverityLevel = "error"
@@ -131,10 +132,14 @@ def _info(screen: BrowserScreen, outline: Outline) -> None:
 
 
 def _export(screen: BrowserScreen, outline: Outline) -> None:
-    """Write the file in a thread, and say what it is called."""
-    from wtui.tui.export import export_document, write_document
+    from wtui.tui.export import export_document
 
-    document = export_document(outline, screen.subject, screen.results)
+    export(screen, export_document(outline, screen.subject, screen.results))
+
+
+def export(screen: Screen[None], document: dict[str, Any]) -> None:
+    """Write the file in a thread, and say what it is called."""
+    from wtui.tui.export import write_document
 
     def write() -> None:
         try:

@@ -32,6 +32,9 @@ class PanesScreen(Screen[None]):
 
     AUTO_FOCUS = "#outline"
 
+    tree_class: type[LayerTree] = LayerTree
+    plots_class: type[PlotsColumn] = PlotsColumn
+
     KEY_LINE: Line = [
         (" ↑↓", "accent"), (" move  ", "dim"), ("←→", "accent"), (" close open  ", "dim"), ("/", "accent"),
         (" search  ", "dim"), ("v", "accent"), (" values  ", "dim"), ("p", "accent"), (" picture  ", "dim"),
@@ -43,9 +46,9 @@ class PanesScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Bar(id="status")
         with Horizontal(id="panes"):
-            yield LayerTree(id="outline")
+            yield self.tree_class(id="outline")
             yield TextPane(id="stats", title="Numbers")
-            yield PlotsColumn(id="plots")
+            yield self.plots_class(id="plots")
         yield SearchBar(id="search")
         yield KeyBar(id="keys")
 

@@ -33,6 +33,13 @@ HEAT_MODES = ("mean", "mean |w|", "max |w|")
 class PictureScreen(ModalScreen[None]):
     """One tensor as pictures; tab goes from one kind to the next."""
 
+    modes = HEAT_MODES
+    of = ""
+    """What is shown of the tensor, behind its name; empty for its values."""
+    channel_title = "L2 norm of each output channel"
+    no_channel = "all zero"
+    """What a channel of norm 0 is."""
+
     BINDINGS = [
         Binding("tab,p", "kind(1)", "next picture", tooltip="Heat map, filters, channels"),
         Binding("shift+tab", "kind(-1)", "previous picture", tooltip="Channels, filters, heat map"),
@@ -122,7 +129,7 @@ class PictureScreen(ModalScreen[None]):
             shown = f"{rows:,} × {columns:,} values{cells}, {self._split_name}"
             self._put(
                 lines,
-                f"{HEAT_MODES[self._mode]} of each cell",
+                f"{self.modes[self._mode]} of each cell",
                 [*legend(scale, colour=self.colour), (f"   {shown}", "dim")],
             )
 
@@ -139,8 +146,8 @@ class PictureScreen(ModalScreen[None]):
         size = pane.size
         lines = await to_thread(channel_plot, picture.mean, size.width, size.height)
         dead = sum(1 for x in picture.abs_max if x == 0)
-        about = f" {n:,} channels along axis {self._out_axis}, {per_channel:,} values each, {dead:,} all zero"
-        self._put(list(lines), "L2 norm of each output channel", [(about, "dim")])
+        about = f" {n:,} channels along axis {self._out_axis}, {per_channel:,} values each, {dead:,} {self.no_channel}"
+        self._put(list(lines), self.channel_title, [(about, "dim")])
 
     def _draw_filters(self, answer: Values) -> None:
         assert self._filters is not None
@@ -155,7 +162,7 @@ class PictureScreen(ModalScreen[None]):
 
     def _put(self, lines: list[Line], subtitle: str, below: Line) -> None:
         self.query_one("#picture", TextPane).put(
-            lines, title=f"{escape(self._tensor.name)} · {self.kind}", subtitle=subtitle
+            lines, title=f"{escape(self._tensor.name)}{self.of} · {self.kind}", subtitle=subtitle
         )
         self.query_one("#legend", Bar).show([(" ", ""), *below])
 
@@ -175,7 +182,7 @@ class PictureScreen(ModalScreen[None]):
 
     def action_mode(self) -> None:
         """What a cell of the heat map shows."""
-        self._mode = (self._mode + 1) % len(HEAT_MODES)
+        self._mode = (self._mode + 1) % len(self.modes)
         self._request()
 
     def action_split(self) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.insight.anatomy import kind_of
 from wtui.insight.roles import FAMILIES, family
 from wtui.render.depth import METRICS, Metric, depth_points
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wtui.model import TensorEntry
     from wtui.render.plots import DepthPoint
     from wtui.tui.outline import Outline, Subject
-    from wtui.tui.results import Results
 
 __all__ = ["DepthData", "DepthView"]
 
@@ -37,6 +38,8 @@ class DepthView(NamedTuple):
 class DepthData:
     """The kinds of tensors of one model, never mixed unless asked for, and the choice of metric and kind."""
 
+    metrics: Sequence[Metric] = METRICS
+
     def __init__(self, outline: Outline) -> None:
         self._outline = outline
         self._members: dict[str, list[tuple[int, TensorEntry]]] = {}
@@ -44,7 +47,7 @@ class DepthData:
         self._order: dict[str, int] = {}
         self._known: dict[tuple[str, int, str], str] = {}
         for index, tensor in enumerate(outline.catalogue.tensors):
-            if (tensor.counted or tensor.group == "derived") and tensor.size:
+            if (tensor.counted or tensor.group == "derived") and tensor.size and self.belongs(index):
                 kind = self._known_kind(index, tensor)
                 self._kind[index] = kind
                 self._members.setdefault(kind, []).append((index, tensor))
@@ -62,6 +65,10 @@ class DepthData:
             self._order.setdefault(kind, FAMILIES.index(family(tensor, node) or OTHER))
         return self._known[key]
 
+    def belongs(self, tensor: int) -> bool:
+        """Whether a tensor has a place along the depth."""
+        return True
+
     @property
     def choice(self) -> str:
         """`auto` (the kind of what is selected), a kind, or `all`."""
@@ -73,7 +80,7 @@ class DepthData:
 
     def next_metric(self, step: int) -> None:
         """The next or previous metric."""
-        self._metric = (self._metric + step) % len(METRICS)
+        self._metric = (self._metric + step) % len(self.metrics)
 
     def kind_of(self, subject: Subject) -> str:
         """That of a tensor, or of the largest tensor in a layer; where there is none, the model's main one."""
@@ -90,16 +97,22 @@ class DepthData:
         known = [k for k in kinds if k]
         return known[0] if known else next(iter(self._kinds), ALL)
 
-    def view(self, subject: Subject, results: Results) -> DepthView:
+    def view(self, subject: Subject, results: Any) -> DepthView:
         """The plot for what is selected now."""
         kind = self.choice if self.choice != AUTO else self.kind_of(subject)
         members = self._members.get(kind)
         if members is None:
             members = sorted(pair for group in self._members.values() for pair in group)
-        metric = METRICS[self._metric]
+        metric = self.metrics[self._metric]
         here = self._current(subject, kind)
         current = next((n for n, (i, _) in enumerate(members, 1) if i == here), None)
-        return DepthView(metric, kind, depth_points(metric, members, results.rows), len(members), current)
+        return DepthView(metric, kind, self.points(metric, members, results), len(members), current)
+
+    def points(
+        self, metric: Metric, members: Sequence[tuple[int, TensorEntry]], results: Any
+    ) -> tuple[DepthPoint, ...]:
+        """A point for each tensor that is read; `results` are a `wtui.tui.results.Results`."""
+        return depth_points(metric, members, results.rows)
 
     def members(self, kind: str) -> tuple[int, ...]:
         """The tensors of a kind, by their index, in depth order."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wtui.tui.results import Results
     from wtui.tui.surveying import Plan
 
-__all__ = ["panel_lines"]
+__all__ = ["panel_lines", "reading_line"]
 
 ROOT: Subject = -1
 """The whole model."""
@@ -134,7 +134,7 @@ def _tensor_reading(outline: Outline, tensor: int, results: Results, references:
     trained = not any(f.rule == "untrained-model" for f in results.findings)
     context = Context(results.verdicts.get(tensor), findings, references, tensor, trained)
     readings = tensor_reading(entry, outline.layer(tensor), results.rows.get(tensor), context)
-    return [_line(r.style, r.text) for r in readings]
+    return [reading_line(r.style, r.text) for r in readings]
 
 
 def _waits(results: Results) -> bool:
@@ -147,8 +147,8 @@ def _model_reading(outline: Outline, results: Results) -> list[Line]:
     note = outline.catalogue.metadata.get("note")
     lines: list[Line] = [[("note: ", "dim"), (escape(str(note)[:MAX_NOTE]), "accent")]] if note else []
     about = str(outline.catalogue.metadata.get("about", ""))
-    lines += [_line("plain", about)] if about else []
-    lines += [_line("error", text) for text in lost_lines(outline.catalogue, MAX_FINDINGS)]
+    lines += [reading_line("plain", about)] if about else []
+    lines += [reading_line("error", text) for text in lost_lines(outline.catalogue, MAX_FINDINGS)]
     found = results.found
     if _waits(results):
         return [*lines, [("nothing is read yet, since it is far away: look at a tensor or layer", "dim")]]
@@ -158,7 +158,7 @@ def _model_reading(outline: Outline, results: Results) -> list[Line]:
     lines += _grouped([f for f in found.findings if not told_as_lost(f.rule, f.tensor, problems)])
     if not any(f.severity != "info" for f in found.findings):
         [said] = [r for r in model_reading(found.findings, found.read, 0) if r.style in ("good", "plain")][-1:]
-        lines.append(_line(said.style, said.text))
+        lines.append(reading_line(said.style, said.text))
     return lines
 
 
@@ -171,12 +171,13 @@ def _grouped(findings: Sequence[Finding]) -> list[Line]:
     for group in list(groups.values())[:MAX_FINDINGS]:
         reading = reading_of(group[0], with_tensor=True)
         more = f"; and {len(group) - 1} more like it" if len(group) > 1 else ""
-        lines.append(_line(reading.style, reading.text + more))
+        lines.append(reading_line(reading.style, reading.text + more))
     if len(groups) > MAX_FINDINGS:
-        lines.append(_line("dim", f"and findings of {len(groups) - MAX_FINDINGS} more kinds (])"))
+        lines.append(reading_line("dim", f"and findings of {len(groups) - MAX_FINDINGS} more kinds (])"))
     return lines
 
 
-def _line(style: Style, text: str) -> Line:
+def reading_line(style: Style, text: str) -> Line:
+    """A sentence with its sign."""
     sign, name = SIGNS[style]
     return [(sign, name), (escape(text), "dim" if style == "dim" else "")]

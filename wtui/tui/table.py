@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from textual.binding import Binding
 from textual.screen import ModalScreen
@@ -12,11 +12,13 @@ from wtui.tui.widgets.bars import Bar
 from wtui.tui.widgets.lines import RowsPane
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual.app import ComposeResult
 
     from wtui.model import Catalogue
     from wtui.render.spans import Line
-    from wtui.tui.results import Results
+    from wtui.render.table import Column
 
 __all__ = ["TableScreen"]
 
@@ -24,16 +26,29 @@ REFRESH = 1.0
 """Seconds between two looks at whether more tensors were scanned."""
 
 
+class Known(Protocol):
+    """What is known of tensors so far."""
+
+    rows: Any
+    """Numbers by tensor, as the columns read them."""
+    version: int
+    """Goes up with every tensor that is done."""
+
+
 class TensorTable(RowsPane):
     """The rows; sorts itself again when it is asked to."""
 
-    def __init__(self, catalogue: Catalogue, results: Results) -> None:
+    def __init__(
+        self, catalogue: Catalogue, results: Known, columns: Sequence[Column] = COLUMNS, column: int | None = None
+    ) -> None:
         super().__init__(id="table")
         self._catalogue = catalogue
         self._results = results
-        self.column: int | None = None
+        self.columns = columns
+        self.column = column
         self.reverse = False
-        self.order = list(range(len(catalogue.tensors)))
+        self._listed = sorted(catalogue.root.all_tensors())
+        self.order = self._listed
 
     @property
     def tensor(self) -> int | None:
@@ -42,21 +57,23 @@ class TensorTable(RowsPane):
 
     def sort(self) -> None:
         """Sort by the chosen column; the cursor stays on its row."""
-        self.order = sorted_order(self._catalogue.tensors, self._results.rows, self.column, self.reverse)
-        chosen = COLUMNS[self.column].title if self.column is not None else "model order"
+        tensors, rows = self._catalogue.tensors, self._results.rows
+        self.order = sorted_order(tensors, rows, self.column, self.reverse, self.columns, self._listed)
+        chosen = self.columns[self.column].title if self.column is not None else "model order"
         self.entitle(f"{len(self.order):,} tensors by {chosen}{' reversed' if self.reverse else ''}")
         self.refresh()
 
     def header(self) -> Line:
         """The titles over the rows."""
-        return header_line(max(self.size.width, 20), self.column, self.reverse)
+        return header_line(max(self.size.width, 20), self.column, self.reverse, self.columns)
 
     def line_count(self) -> int:
         return len(self.order)
 
     def line_at(self, row: int, width: int) -> Line:
         tensor = self.order[row]
-        return table_line(self._catalogue.tensors[tensor], self._results.rows.get(tensor), width, self.column)
+        entry = self._catalogue.tensors[tensor]
+        return table_line(entry, self._results.rows.get(tensor), width, self.column, self.columns)
 
 
 class TableScreen(ModalScreen[int | None]):
@@ -70,10 +87,13 @@ class TableScreen(ModalScreen[int | None]):
         Binding("escape,t,q", "close", "close", tooltip="Back to the tree"),
     ]
 
-    def __init__(self, catalogue: Catalogue, results: Results) -> None:
+    def __init__(
+        self, catalogue: Catalogue, results: Known, columns: Sequence[Column] = COLUMNS, column: int | None = None
+    ) -> None:
+        """Sorted by `column` of these; None: in the model's own order."""
         super().__init__()
         self._results = results
-        self._table = TensorTable(catalogue, results)
+        self._table = TensorTable(catalogue, results, columns, column)
         self._version = -1
 
     def compose(self) -> ComposeResult:
@@ -107,7 +127,7 @@ class TableScreen(ModalScreen[int | None]):
 
     def action_sort(self, step: int) -> None:
         """The next or previous column, with the model's own order between the last and the first."""
-        choices: list[int | None] = [None, *range(len(COLUMNS))]
+        choices: list[int | None] = [None, *range(len(self._table.columns))]
         at = choices.index(self._table.column)
         self._table.column = choices[(at + step) % len(choices)]
         self._table.move_cursor(0)

@@ -5,6 +5,7 @@ Each keeps its own settings and draws in a thread; what was drawn for another su
 
 from __future__ import annotations
 
+import math
 from asyncio import to_thread
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from wtui.tui.outline import Subject
     from wtui.tui.plot_data import DepthView
 
-__all__ = ["DepthPane", "HistogramPane"]
+__all__ = ["FOOT_ROWS", "ZOOMS", "CountsPane", "DepthPane", "HistogramPane"]
 
 ZOOMS = ("0.1 to 99.9 %", "whole range", "5 to 95 %")
 MIN_BINS, MAX_BINS = 8, 1024
@@ -56,8 +57,8 @@ class PlotPane(TextPane):
             self.put([[("not drawn: ", "error"), (str(event.worker.error), "")]])
 
 
-class HistogramPane(PlotPane):
-    """Counts of values in equal bins."""
+class CountsPane(PlotPane):
+    """Counts of values in equal bins, and how they are drawn; a subclass draws them."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id, title="Distribution")
@@ -68,7 +69,7 @@ class HistogramPane(PlotPane):
         self.log_counts = False
         self.zoom = 0
         self.curve = False
-        self._drawn: tuple[Distribution, str] | None = None
+        self._drawn: tuple[Any, str] | None = None
 
     def question(self, subject: Subject, row: SummaryRow | None, values: int) -> AskHistogram:
         """What to ask for, given what is known so far of a subject of so many values."""
@@ -109,15 +110,23 @@ class HistogramPane(PlotPane):
         """The next window: most values, all of them, the middle ones."""
         self.zoom = (self.zoom + 1) % len(ZOOMS)
 
-    def show(self, distribution: Distribution | None, name: str) -> None:
-        """Draw a distribution, or nothing."""
-        self._drawn = (distribution, name) if distribution is not None else None
-        if distribution is None or not self.size.width:
+    def show(self, counts: Any, name: str) -> None:
+        """Draw an answer to `question`, or (None) nothing."""
+        self._drawn = (counts, name) if counts is not None else None
+        if counts is None or not self.size.width:
             self.put([], title="Distribution", subtitle="")
         else:
-            self.draw_later(partial(self._draw, distribution, name))
+            self.draw_later(partial(self.draw_counts, counts, name))
 
-    async def _draw(self, distribution: Distribution, name: str) -> None:
+    async def draw_counts(self, counts: Any, name: str) -> None:
+        """Draw an answer for the size that the pane has now."""
+        raise NotImplementedError
+
+
+class HistogramPane(CountsPane):
+    """The distribution of one tensor or layer."""
+
+    async def draw_counts(self, distribution: Distribution, name: str) -> None:
         size = self.size.width, self.size.height - FOOT_ROWS - bool(distribution.curve_of)
         lines = await to_thread(self._lines, distribution, *size, self.log_counts, self.curve)
         self.put(lines, title="Distribution", subtitle=name)
@@ -164,7 +173,9 @@ class DepthPane(PlotPane):
         """The plot and the two lines below it; runs in a thread."""
         from wtui.render.plots import depth_plot
 
-        what: Line = [(f"{view.kind}", "title"), (f"  {len(view.points)} of {view.members} read", "dim")]
+        undefined = sum(not math.isfinite(p.value) for p in view.points)
+        without = f", {undefined} without a number" if undefined else ""
+        what: Line = [(f"{view.kind}", "title"), (f"  {len(view.points)} of {view.members} read{without}", "dim")]
         keys: Line = [("metric (m) · which tensors (f)", "dim")]
         if not view.points:
             return [[("reading …" if view.members else "none in this model", "dim")], what, keys]

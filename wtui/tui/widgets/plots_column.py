@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from textual.containers import Vertical
 from textual.message import Message
 
 from wtui.render.spans import escape
-from wtui.tui.widgets.plots import DepthPane, HistogramPane
+from wtui.tui.widgets.plots import CountsPane, DepthPane, HistogramPane
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.timer import Timer
 
     from wtui.engine.protocol import AskHistogram, Distribution
+    from wtui.stats.row import SummaryRow
     from wtui.tui.outline import Outline, Subject
     from wtui.tui.plot_data import DepthData
-    from wtui.tui.results import Results
 
 __all__ = ["PlotsColumn"]
 
@@ -28,12 +28,19 @@ NEWS_REST = 0.5
 """Seconds between two drawings while the scan goes on: each costs bytes on the line."""
 
 
+class Ranges(Protocol):
+    """What is known of subjects so far; what more there is only the depth plot's data know."""
+
+    def row_of(self, subject: Subject) -> SummaryRow | None:
+        """Numbers that say which range a histogram may show."""
+
+
 class Shown(NamedTuple):
     """What the plots are about."""
 
     outline: Outline
     subject: Subject
-    results: Results
+    results: Ranges
 
 
 class PlotsColumn(Vertical):
@@ -52,22 +59,26 @@ class PlotsColumn(Vertical):
         self._depth_data: DepthData | None = None
         self._due: Timer | None = None
 
+    histogram_class: type[CountsPane] = HistogramPane
+
     def compose(self) -> ComposeResult:
-        yield HistogramPane(id="histogram")
+        yield self.histogram_class(id="histogram")
         yield DepthPane(id="depth")
 
     @property
-    def histogram(self) -> HistogramPane:
+    def histogram(self) -> CountsPane:
         """The upper plot."""
-        return self.query_one("#histogram", HistogramPane)
+        return self.query_one("#histogram", CountsPane)
 
     @property
     def depth_plot(self) -> DepthPane:
         """The lower plot."""
         return self.query_one("#depth", DepthPane)
 
-    def show(self, outline: Outline, subject: Subject, results: Results) -> None:
+    def show(self, outline: Outline, subject: Subject, results: Ranges) -> None:
         """Draw the plots of a subject once it has been selected for a moment."""
+        if self._shown is not None and self._shown.outline is not outline:
+            self._depth_data = None
         self._shown = Shown(outline, subject, results)
         self._draw_in(REST)
 
@@ -76,8 +87,8 @@ class PlotsColumn(Vertical):
         if about_shown or self._due is None:
             self._draw_in(REST if about_shown else NEWS_REST)
 
-    def take(self, answer: Distribution) -> None:
-        """Draw a distribution, if it is of what is shown."""
+    def take(self, answer: Distribution | Any) -> None:
+        """Draw counts, which have a `subject`, if they are of what is shown."""
         shown = self._shown
         if shown is not None and answer.subject == shown.subject:
             node = shown.outline.layer(shown.subject)
@@ -110,11 +121,15 @@ class PlotsColumn(Vertical):
     def depth_data(self) -> DepthData:
         """Kinds and metric of the depth plot; UsageError before a model is shown."""
         if self._depth_data is None:
-            from wtui.tui.plot_data import DepthData
-
             assert self._shown is not None
-            self._depth_data = DepthData(self._shown.outline)
+            self._depth_data = self.make_depth_data(self._shown)
         return self._depth_data
+
+    def make_depth_data(self, shown: Shown) -> DepthData:
+        """Which tensors the depth plot shows, by which metrics."""
+        from wtui.tui.plot_data import DepthData
+
+        return DepthData(shown.outline)
 
     def on_plot_pane_resized(self) -> None:
         """A plot has another size, or has come into view: draw it anew."""
