@@ -281,6 +281,21 @@ def test_opening_here_imports_nothing_for_elsewhere() -> None:
     assert not {"fsspec", "aiohttp", "asyncio", "socket", "ssl", "wtui.storage.remote"} & set(loaded)
 
 
+def publish(server: Server, name: str, files: list[Path]) -> None:
+    """Let the server tell of a repository as a hub does."""
+    listed = [{"type": "file", "oid": "0", "size": p.stat().st_size, "path": p.name} for p in files]
+    about = json.dumps({"id": name, "sha": "0" * 40, "siblings": []}).encode()
+    for revision in ("", "/revision/main"):
+        server.json[f"api/models/{name}{revision}"] = about
+    server.json[f"api/models/{name}/tree/main"] = json.dumps(listed).encode()
+
+
+def ls(server: Server, path: str) -> subprocess.CompletedProcess[str]:
+    """`wtui ls` with the server for a hub."""
+    env = {**os.environ, "HF_ENDPOINT": server.address.rstrip("/"), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    return subprocess.run([sys.executable, "-m", "wtui", "ls", path], capture_output=True, text=True, env=env)
+
+
 def test_the_hub(tmp_path: Path, server: Server) -> None:
     """`hf://` against a hub of our own: a folder of shards with its configuration, and a single file."""
     pytest.importorskip("huggingface_hub")
@@ -290,27 +305,40 @@ def test_the_hub(tmp_path: Path, server: Server) -> None:
     index = {"weight_map": {f"model.layers.{i}.mlp.weight": name for i, name in enumerate(names)}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     (tmp_path / "config.json").write_text('{"architectures": ["TinyForCausalLM"]}')
-    listed = [{"type": "file", "oid": "0", "size": p.stat().st_size, "path": p.name} for p in tmp_path.iterdir()]
-    about = json.dumps({"id": "owner/tiny", "sha": "0" * 40, "siblings": []}).encode()
-    for revision in ("", "/revision/main"):
-        server.json[f"api/models/owner/tiny{revision}"] = about
-    server.json["api/models/owner/tiny/tree/main"] = json.dumps(listed).encode()
-    env = {**os.environ, "HF_ENDPOINT": server.address.rstrip("/"), "HF_HUB_DISABLE_TELEMETRY": "1"}
-
-    def ls(path: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "wtui", "ls", path], capture_output=True, text=True, env=env)
-
-    folder = ls("hf://owner/tiny")
+    publish(server, "owner/tiny", list(tmp_path.iterdir()))
+    folder = ls(server, "hf://owner/tiny")
     assert folder.returncode == 0, folder.stderr
     assert "TinyForCausalLM" in folder.stdout
     assert "model.layers.1.mlp.weight" in folder.stdout
     server.requests.clear()
-    single = ls(f"hf://owner/tiny/{names[0]}")
+    single = ls(server, f"hf://owner/tiny/{names[0]}")
     assert single.returncode == 0, single.stderr
     assert "model.layers.0.mlp.weight" in single.stdout
     assert len(server.requests) == 1
     for path in ("hf://owner/nothing", "hf://owner", "hf://owner/tiny/nothing.safetensors"):
-        missing = ls(path)
+        missing = ls(server, path)
         assert missing.returncode == 2
         assert missing.stderr.startswith(f"wtui: {path}: ")
         assert missing.stderr.count("\n") == 1
+
+
+def test_folders_of_other_formats_on_the_hub(tmp_path: Path, server: Server) -> None:
+    pytest.importorskip("huggingface_hub")
+    from tests.formats.gguf_files import gguf_bytes
+    from tests.formats.test_gguf import floats
+    from tests.formats.torch_folders import sharded
+
+    sharded(tmp_path)
+    publish(server, "owner/torch", list(tmp_path.iterdir()))
+    found = ls(server, "hf://owner/torch")
+    assert found.returncode == 0, found.stderr
+    assert "PyTorch, 2 shards" in found.stdout
+    for kind in ("Q4", "Q8"):
+        (tmp_path / f"tiny-{kind}.gguf").write_bytes(gguf_bytes({}, [floats("token_embd.weight", 4, 8)]))
+    publish(server, "owner/gguf", [tmp_path / "tiny-Q4.gguf", tmp_path / "tiny-Q8.gguf"])
+    several = ls(server, "hf://owner/gguf")
+    assert several.returncode == 2
+    assert "name one of its files: tiny-Q4.gguf, tiny-Q8.gguf" in several.stderr
+    assert ls(server, "hf://owner/gguf/tiny-Q8.gguf").returncode == 0
+    publish(server, "owner/one", [tmp_path / "tiny-Q4.gguf"])
+    assert "name one of its files: tiny-Q4.gguf)" in ls(server, "hf://owner/one").stderr
