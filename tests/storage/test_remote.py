@@ -341,4 +341,4 @@ def test_folders_of_other_formats_on_the_hub(tmp_path: Path, server: Server) -> 
     assert "name one of its files: tiny-Q4.gguf, tiny-Q8.gguf" in several.stderr
     assert ls(server, "hf://owner/gguf/tiny-Q8.gguf").returncode == 0
     publish(server, "owner/one", [tmp_path / "tiny-Q4.gguf"])
-    assert "name one of its files: tiny-Q4.gguf)" in ls(server, "hf://owner/one").stderr
+    assert ls(server, "hf://owner/one").returncode == 0, "the only one there is"
