@@ -137,6 +137,8 @@ class Notice(NamedTuple):
     message: str
     lost: bool = False
     """Whether something that should be there is missing or cannot be read."""
+    explains: bool = False
+    """Whether it says why tensors are lost that have notices of their own."""
 
 
 class Catalogue:

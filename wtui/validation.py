@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from math import prod
+from os.path import basename
 
 from wtui.tensors import DTYPE_BITS, RAW, FileRef, TensorEntry, stored_bytes
 
@@ -62,8 +63,9 @@ def _extent_problem(t: TensorEntry, files: Sequence[FileRef]) -> str:
             if not 0 <= file < len(files) or offset < 0 or length < 0:
                 return "its place in the file is impossible"
             if offset + length > files[file].size:
-                missing = offset + length - files[file].size
-                return f"{missing:,} of its {length:,} bytes lie behind the end of {files[file].path}"
+                missing = min(offset + length - files[file].size, length)
+                share = f"all of its {length:,}" if missing == length else f"{missing:,} of its {length:,}"
+                return f"{share} bytes lie behind the end of {basename(files[file].path)}"
         stored += part.extent.length
     if t.encoding == RAW and t.strides is None and t.parts:
         expected = stored_bytes(t.dtype, t.shape)

@@ -220,12 +220,14 @@ def test_names_from_files_are_shown_and_not_obeyed(run: Run, tmp_path: Path) -> 
 def test_what_cannot_be_read_is_listed_with_a_notice(run: Run, cut: Path) -> None:
     done = run("ls", cut)
     assert done.code == 3
-    message = f"100 of its 400 bytes lie behind the end of {cut}"
-    assert done.out.splitlines()[1:3] == ["✗ not all of it is here:", f"  last: {message}"]
+    message = f"100 of its 400 bytes lie behind the end of {cut.name}"
+    size = cut.stat().st_size
+    whole = f"the file was cut off: it has {size:,} of {size + 100:,} bytes"
+    assert done.out.splitlines()[1:4] == ["✗ not all of it is here:", f"  {whole}", f"  last: {message}"]
     assert "Notices" not in done.out
     assert "not readable" in done.out
     document = run("ls", cut, "--json").document
-    assert document["warnings"] == [{"tensor": "last", "message": message}]
+    assert document["warnings"] == [{"tensor": None, "message": whole}, {"tensor": "last", "message": message}]
     assert run("ls", cut, "--select", "first", "--json").code == 0
     assert run("ls", cut, "--select", "last", "--json").code == 3
 

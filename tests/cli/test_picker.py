@@ -185,7 +185,8 @@ def test_the_demo_offers_every_model_with_its_note() -> None:
     assert browse.demo(screen) == 0
     ((paths, notes),) = screen.offered
     assert paths == sorted(paths)
-    assert [os.path.basename(p) for p in paths] == ["colleague.h5", "digits-run", "faulty.keras", "healthy.keras"]
+    shown = ["adapter", "colleague.h5", "digits-run", "faulty.keras", "healthy.keras", "tiny-lm"]
+    assert [os.path.basename(p) for p in paths] == shown
     assert all(notes)
     assert [p for p, _ in screen.shown] == paths[:1]
 
@@ -195,7 +196,7 @@ EPOCHS = [f"epoch-{n}.keras" for n in range(6)]
 
 @pytest.mark.usefixtures("in_terminal")
 def test_a_folder_of_checkpoints_is_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = Recorder(1)
+    screen = Recorder(2)
     browse.demo(screen)
     browse.browse(str(DEMO / "digits-run"), None, screen)
     monkeypatch.chdir(DEMO / "digits-run")

@@ -247,3 +247,51 @@ def test_a_shard_by_itself_says_so(run: Run, tmp_path: Path) -> None:
     done = run("ls", path / shard(1))
     assert done.code == 0
     assert "this is shard 1 of 3: open the folder for the whole model" in done.out
+
+
+def test_the_demos_language_model_says_what_was_planted(run: Run) -> None:
+    lines = first_lines(run, DEMO / "tiny-lm")
+    assert lines[0] == "  shard model-00002-of-00003.safetensors was cut off: it has 67,804 of 113,008 bytes"
+    assert lines[1].startswith("  model.layers.2.self_attn.v_proj.weight: 3,636 of its 4,608 bytes lie behind the end")
+    assert lines[2].startswith("  model.layers.2.self_attn.o_proj.weight and 4 more: all of its 4,608 bytes")
+    assert len(lines) == 3
+    document = run("ls", DEMO / "tiny-lm", "--json").document
+    assert (document["totals"]["parameters"], len(document["tensors"])) == (135_600, 38)
+    assert {t["dtype"] for t in document["tensors"]} == {"bfloat16"}
+    with wtui.open(DEMO / "tiny-lm") as model:
+        assert "planted: shard 2 of 3 ends after 60%" in model.catalogue.metadata["note"]
+        assert len([t for t in model.tensors if not t.problem]) == 32
+    found = run("check", DEMO / "tiny-lm", "--json").document["findings"]
+    assert [f["rule"] for f in found] == ["unreadable"] * 6 + ["incomplete"]
+
+
+def test_the_demos_adapter_changes_nothing(run: Run) -> None:
+    assert first_lines_about(run, DEMO / "adapter") == (
+        "LoRA adapter for tiny-lm: rank 4, alpha 8, on q_proj, v_proj, 8 weights changed"
+    )
+    document = run("check", DEMO / "adapter", "--json", "--fail-on", "warning").document
+    assert [(f["severity"], f["rule"]) for f in document["findings"]] == [("warning", "adapter-untrained")] * 8
+    with wtui.open(DEMO / "adapter") as model:
+        assert model.catalogue.metadata["note"].startswith("planted: every B is still zero")
+        delta = model["base_model.model.model.layers.0.self_attn.q_proj.delta"]
+        assert (delta.shape, delta.summary().l2) == ((48, 48), 0)
+
+
+def test_the_demo_is_small_and_made_again_alike(tmp_path: Path) -> None:
+    from wtui.demo.language import write_adapter, write_tiny_lm
+
+    size = sum(p.stat().st_size for p in DEMO.parent.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    assert size < 1_000_000
+    write_tiny_lm(tmp_path)
+    write_adapter(tmp_path)
+    made = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert len(made) == 7
+    for path in made:
+        assert path.read_bytes() == (DEMO / path.relative_to(tmp_path)).read_bytes()
+
+
+def first_lines_about(run: Run, path: Path) -> str:
+    """The line below the head: what the model is."""
+    done = run("ls", path)
+    assert done.code == 0
+    return done.out.splitlines()[1]

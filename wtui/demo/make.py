@@ -1,7 +1,8 @@
 """Trains and writes the demo's models. Run it with `pip install '.[demo]'` and `python -m wtui.demo.make [MODEL ...]`.
 
-The data are the 1,797 handwritten digits (8x8) that scikit-learn ships. Every fault in these files is said in a note
-that is stored in the file itself and shown on the screen.
+The data are the 1,797 handwritten digits (8x8) that scikit-learn ships; the language model and its adapter are written
+by `language` without training. Every fault in these files is said in a note that is stored in the file itself, or
+beside it, and shown on the screen.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from wtui.demo.language import write_adapter, write_tiny_lm
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -36,17 +39,29 @@ def main(names: Sequence[str] = ()) -> None:
 
     Each is trained from the same seed, whichever others are made.
     """
-    import keras
-
-    unknown = [name for name in names if name not in MODELS]
+    known = [*MODELS, *UNTRAINED]
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise SystemExit(f"there is no {' or '.join(unknown)}: choose from {', '.join(MODELS)}")
-    data = digits()
-    for name in names or MODELS:
-        keras.utils.set_random_seed(SEED)
-        MODELS[name](data)
+        raise SystemExit(f"there is no {' or '.join(unknown)}: choose from {', '.join(known)}")
+    wanted = names or known
+    for name in wanted:
+        if name in UNTRAINED:
+            UNTRAINED[name](HERE)
+    train([name for name in wanted if name in MODELS])
     total = sum(f.stat().st_size for f in HERE.rglob("*") if f.is_file())
     print(f"{total:,} bytes in {HERE}")
+
+
+def train(names: Sequence[str]) -> None:
+    """Train these models."""
+    if not names:
+        return
+    import keras
+
+    data = digits()
+    for name in names:
+        keras.utils.set_random_seed(SEED)
+        MODELS[name](data)
 
 
 def digits() -> tuple[Any, Any, Any, Any]:
@@ -245,6 +260,9 @@ MODELS: dict[str, Callable[[tuple[Any, Any, Any, Any]], None]] = {
     "faulty": write_faulty,
 }
 """Name on the command line -> what writes it."""
+
+UNTRAINED: dict[str, Callable[[Path], None]] = {"tiny-lm": write_tiny_lm, "adapter": write_adapter}
+"""The same, for models that are written without training, into the folder of all models."""
 
 
 if __name__ == "__main__":

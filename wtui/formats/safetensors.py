@@ -13,8 +13,8 @@ from wtui.formats.names import tree_from_names
 from wtui.formats.numbered import alone
 from wtui.formats.packed.folder import values_of
 from wtui.formats.safe.folder import with_deltas
-from wtui.formats.safe.header import MAX_HEADER, Header, entries, read_first, read_header
-from wtui.model import Catalogue, LayerNode, TensorEntry
+from wtui.formats.safe.header import MAX_HEADER, Header, cut_off, entries, read_first, read_header
+from wtui.model import Catalogue, LayerNode, Notice, TensorEntry
 from wtui.storage import file_ref
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def catalogue(probe: Probe) -> Catalogue:
 
 def _described(probe: Probe, header: Header) -> Catalogue:
     tensors, warnings = entries(header, 0)
+    lacking = cut_off(tensors, probe.file.size)
+    warnings += [Notice("", f"the file {lacking}", explains=True)] if lacking else []
     files = (file_ref(probe.file),)
     keep_order = _order_is_meant(tensors)
     name = os.path.basename(probe.path)

@@ -15,7 +15,7 @@ from wtui.formats.names import tree_from_names
 from wtui.formats.numbered import missing_numbers
 from wtui.formats.packed.folder import values_of
 from wtui.formats.safe.folder import with_deltas
-from wtui.formats.safe.header import entries, read_header
+from wtui.formats.safe.header import cut_off, entries, read_header
 from wtui.model import Catalogue, FileRef, LayerNode, Notice, TensorEntry
 from wtui.storage import file_ref
 
@@ -100,6 +100,8 @@ def _read_shards(probe: Probe, shards: list[str]) -> tuple[list[TensorEntry], li
             warnings.append(Notice("", f"shard {shard} {error.what}", lost=True))
             continue
         found, notices = entries(header, len(files))
+        lacking = cut_off(found, source.size)
+        warnings += [Notice("", f"shard {shard} {lacking}", explains=True)] if lacking else []
         files.append(file_ref(source))
         warnings += notices
         warnings += [Notice(t.name, f"stands in {shard} again") for t in found if t.name in seen]

@@ -53,7 +53,7 @@ def summary_line(findings: Sequence[Finding], read: float, complete: bool, size:
     if complete:
         extent = f"everything was read ({numbers.size(size)})"
     elif read >= 1:
-        extent = "everything was read, not everything was measured or could be judged"
+        extent = "all that can be read was read, which is not everything, or not everything could be judged"
     else:
         extent = f"{100 * read:.3g} % of {numbers.size(size)} was read"
     return [(count_text(findings), "bold"), (f"; {extent}", "")]

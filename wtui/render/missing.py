@@ -28,7 +28,7 @@ TOLD = frozenset({"incomplete", "missing-blocks"})
 
 def lost_messages(catalogue: Catalogue) -> list[tuple[str, str]]:
     """(tensor or layer, `""` for the whole; what is missing of it), what is about the whole model first."""
-    told = [(n.tensor, n.message) for n in catalogue.warnings if n.lost]
+    told = [(n.tensor, n.message) for n in catalogue.warnings if n.lost or n.explains]
     told += [("", f.message) for f in absent(catalogue)]
     return sorted(told, key=lambda pair: bool(pair[0]))
 

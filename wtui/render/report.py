@@ -144,7 +144,7 @@ def _kind(tensor: TensorEntry) -> bool | str | None:
 def notice_lines(catalogue: Catalogue, problems: Mapping[int, str] | None = None, *, lost: bool = True) -> list[Line]:
     """What could not be read (unless `lost` is told elsewhere) and what else a user should know, in the reader's and
     the scan's words."""
-    told = [(n.tensor, n.message) for n in catalogue.warnings if lost or not n.lost]
+    told = [(n.tensor, n.message) for n in catalogue.warnings if lost or not (n.lost or n.explains)]
     known = set(told)
     for i, message in sorted((problems or {}).items()):
         if (catalogue.tensors[i].name, message) not in known:

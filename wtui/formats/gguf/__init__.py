@@ -200,6 +200,7 @@ def _block_problem(shape: tuple[int, ...], dtype: str, extent: Extent, size: int
         return f"rows of {shape[-1] if shape else 1:,} values are not whole blocks of {values} ({dtype})"
     missing = extent.offset + extent.length - size
     if missing > 0 and extent.length:
+        missing = min(missing, extent.length)
         return f"{missing:,} of its {extent.length:,} bytes lie behind the end of the file"
     return ""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from wtui.storage import Source
 
-__all__ = ["DTYPES", "MAX_HEADER", "Header", "entries", "read_first", "read_header"]
+__all__ = ["DTYPES", "MAX_HEADER", "Header", "cut_off", "entries", "read_first", "read_header"]
 
 MAX_HEADER = 100_000_000
 """Bytes: the limit of the reference implementation."""
@@ -108,6 +108,13 @@ def entries(header: Header, file: int) -> tuple[list[TensorEntry], list[Notice]]
         made.append(_new_entry((name, layer, role, shape, DTYPES.get(dtype, dtype), (part,), *_ENTRY_REST)))
     made.sort(key=_offset)
     return made, notices + _overlaps(made, header.start)
+
+
+def cut_off(tensors: list[TensorEntry], size: int) -> str:
+    """How much of a file of `size` bytes is missing, by the last of its `entries`; `""` if nothing is."""
+    parts = tensors[-1].parts if tensors else None
+    end = parts[0].extent.offset + parts[0].extent.length if parts else 0
+    return f"was cut off: it has {size:,} of {end:,} bytes" if end > size else ""
 
 
 def _length(source: Source) -> int:

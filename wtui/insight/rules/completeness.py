@@ -34,8 +34,9 @@ def incomplete(case: Case) -> Iterator[Finding]:
             continue
         known = next((t for t in catalogue.tensors if t.name == notice.tensor), None) if notice.tensor else None
         layer = known.layer if known else ""
-        severity: Severity = "error" if notice.lost else "info"
-        rule = "incomplete" if notice.lost else "notice"
+        lost = notice.lost or notice.explains
+        severity: Severity = "error" if lost else "info"
+        rule = "incomplete" if lost else "notice"
         yield Finding(severity, rule, layer, notice.tensor, notice.message, {})
 
 
