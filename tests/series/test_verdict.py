@@ -10,6 +10,7 @@ import pytest
 import wtui.demo
 from tests.series.runs import weights, write_checkpoint, write_run
 from wtui.errors import WtuiError
+from wtui.series.jumps import jump_between, jump_words
 from wtui.series.members import run_in
 from wtui.series.reading import Reader
 from wtui.series.verdict import RunVerdict, verdict_of
@@ -116,3 +117,33 @@ def test_a_run_of_none_or_one(tmp_path: Path, count: int) -> None:
     found = judged(write_run(tmp_path, count))
     assert found.last_good == (0 if count else None)
     assert found.good_words == ("no good checkpoint" if not count else found.good_words)
+
+
+def test_weights_that_jump(tmp_path: Path) -> None:
+    write_run(tmp_path, 4)
+    for epoch, factor in ((2, 30.0), (3, 30.0)):
+        tensors = weights(epoch)
+        tensors["fc.weight"] = (tensors["fc.weight"] * factor).astype(np.float32)
+        tensors["fc.bias"] = tensors["fc.bias"] * 1000
+        write_checkpoint(tmp_path / f"epoch-{epoch}.safetensors", tensors)
+    reader = Reader(cache=False)
+    records = [reader.read(str(tmp_path / f"epoch-{n}.safetensors")) for n in range(4)]
+    before, after = (np.abs(weights(n)["fc.weight"].astype(float)).mean() for n in (1, 2))
+    jump = jump_between(records[1], records[2])
+    assert jump is not None
+    assert (jump.tensor, jump.tensors) == ("fc.weight", 1)
+    assert jump.ratio == pytest.approx(30 * after / before, rel=1e-6)
+    assert jump_between(records[0], records[1]) is None
+    assert jump_between(records[2], records[3]) is None
+    back = jump_between(records[2], records[1])
+    assert back is not None
+    words = jump_words(back, "epoch 2", "epoch 1")
+    assert words.startswith("epoch 1: mean |w| of fc.weight is 1/")
+    assert words.endswith("of what it was at epoch 2")
+
+
+def test_norms_and_what_begins_at_zero_do_not_jump(tmp_path: Path) -> None:
+    a = {"norm.variance": np.full(8, 1.0, np.float32), "lora.weight": np.zeros((4, 4), np.float32)}
+    b = {"norm.variance": np.full(8, 1e-3, np.float32), "lora.weight": np.ones((4, 4), np.float32)}
+    paths = [str(write_checkpoint(tmp_path / f"x-{n}.safetensors", t)) for n, t in enumerate((a, b))]
+    assert jump_between(*map(Reader(cache=False).read, paths)) is None

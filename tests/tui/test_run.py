@@ -41,7 +41,7 @@ class RunBrowser(Browser):
         return screen
 
     async def read(self) -> None:
-        await self.until(lambda: self.run.state.rested)
+        await self.until(lambda: self.run.state.rested and not self.run.news)
         await self.pilot.pause()
 
     @property
@@ -95,7 +95,7 @@ def test_the_demos_run_opens_on_its_fault(width: int, height: int) -> None:
         await b.read()
         assert "✗ NaN in epoch 5, first at conv1/kernel [" in b.text
         assert "✓ last good: epoch 4, complete, finite, optimizer included" in b.text
-        assert "best val_loss: 0.1349, epoch 4  (history.csv says so, weights cannot)" in b.text
+        assert "best val_loss: 0.1349, epoch 4  (history.csv; weights cannot tell)" in b.text
         assert b.here == ("conv1/kernel", 5)
         await b.until("over time")
         await b.until("1 without a finite number")

@@ -11,7 +11,8 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from wtui.render import numbers
-from wtui.render.spans import Line, StyleName, clip, escape, pad, text_width
+from wtui.render.columns import cut_beginning
+from wtui.render.spans import ELLIPSIS, Line, StyleName, clip, escape, pad, text_width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ __all__ = [
     "columns_for",
     "count_cell",
     "figure_cell",
+    "fitted_name",
     "headline",
     "run_line",
     "short_names",
@@ -59,11 +61,22 @@ class Columns(NamedTuple):
 
 def columns_for(width: int, names: int, members: int, cursor: int, first: int) -> Columns:
     """As many checkpoints as fit beside names of up to `names` columns, scrolled so that the cursor is among them."""
-    name = max(NAME_MIN, min(names, NAME_MAX, width // 3))
+    name = max(NAME_MIN, min(names, NAME_MAX, width * 2 // 5))
     room = max(1, (width - name) // CELL)
     first = min(max(first, cursor - room + 1), cursor)
     first = max(0, min(first, members - room))
     return Columns(name, first, min(members, first + room))
+
+
+def fitted_name(name: str, width: int) -> str:
+    """The name in at most `width` columns: its end, and the number of its block, which tells it from its brothers."""
+    if text_width(name) <= width:
+        return name
+    block = next((m for m in reversed(list(re.finditer(r"(?<![^./])\d+[./]", name)))), None)
+    if block is None:
+        return cut_beginning(name, width)
+    kept = ELLIPSIS + block.group()
+    return kept + cut_beginning(name[block.end() :], max(1, width - text_width(kept)))
 
 
 def value_cell(value: float, faulty: float, first: bool, known: bool) -> Cell:
@@ -154,4 +167,4 @@ def headline(
         return [first, second, [(text, "dim")]]
     figure, value, whose, source = best
     said = f"best {escape(figure)}: {numbers.value(value, 4)}, {escape(whose)}"
-    return [first, second, [(" * ", "good"), (said, ""), (f"  ({escape(source)} says so, weights cannot)", "dim")]]
+    return [first, second, [(" * ", "good"), (said, ""), (f"  ({escape(source)}; weights cannot tell)", "dim")]]

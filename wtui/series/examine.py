@@ -6,11 +6,13 @@ These two are the last good checkpoint, which one would go on from, and the newe
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from wtui.errors import WtuiError
 from wtui.insight.types import Finding
 from wtui.series.figures import best_of, figures_of
+from wtui.series.jumps import jump_between, jump_words
 from wtui.series.reading import Reader
 from wtui.series.verdict import verdict_of
 
@@ -136,7 +138,7 @@ def _findings(run: Run, records: dict[str, Record], verdict: RunVerdict) -> tupl
         fault = records[member.path].fault
         assert fault is not None
         outlived = verdict.last_good is not None and verdict.last_good > verdict.first_fault
-        numbers = {"checkpoint": member.path, "since": member.label}
+        numbers: dict[str, float | int | str | None] = {"checkpoint": member.path, "since": member.label}
         advice = "go on from a checkpoint before it, with a lower learning rate or loss scale"
         found.append(Finding("warning" if outlived else "error", "fault-in-run", "", fault.tensor,
                              verdict.fault_words, numbers, "" if outlived else advice))  # fmt: skip
@@ -145,4 +147,11 @@ def _findings(run: Run, records: dict[str, Record], verdict: RunVerdict) -> tupl
             severity: Severity = "warning" if health.kind == "stranger" else "error"
             text = f"{member.label}: {health.words}"
             found.append(Finding(severity, f"{health.kind}-checkpoint", "", "", text, {"checkpoint": member.path}))
+    known = [(m, records[m.path]) for m in run.members if m.path in records]
+    for (a, before), (b, after) in pairwise(known):
+        jump = jump_between(before, after)
+        if jump is not None:
+            numbers = {"checkpoint": b.path, "ratio": jump.ratio, "tensors": jump.tensors}
+            text = jump_words(jump, a.label, b.label)
+            found.append(Finding("warning", "jump-in-run", "", jump.tensor, text, numbers))
     return tuple(sorted(found, key=lambda f: f.severity != "error"))

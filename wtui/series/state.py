@@ -6,10 +6,12 @@ Standard library only. Whatever comes late or twice finds its own place: everyth
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from wtui.series.changes import Change, relative
 from wtui.series.figures import Best, Figures, best_of
+from wtui.series.jumps import Jump, jump_between, jump_words
 from wtui.series.protocol import Changed, Gone, Listed, Pending, Reading, Rested, Taken, Trouble
 from wtui.series.timeline import CHANGE, Rows
 from wtui.series.verdict import RunVerdict, verdict_of
@@ -38,6 +40,7 @@ class RunState:
         self._figures = figures
         self._changes: dict[str, tuple[str, Change]] = {}
         self._verdict: tuple[int, RunVerdict] | None = None
+        self._jumps: dict[tuple[str, str], Jump | None] = {}
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -66,6 +69,20 @@ class RunState:
         if self._verdict is None or self._verdict[0] != self.version:
             self._verdict = self.version, verdict_of(self.members, self.rows.records, self.problems, self.gone)
         return self._verdict[1]
+
+    @property
+    def jumps(self) -> list[str]:
+        """Where weights grew or shrank all at once, a sentence for each checkpoint."""
+        known = [(m, r) for m in self.members if (r := self.rows.records.get(m.path)) is not None]
+        found = []
+        for (a, before), (b, after) in pairwise(known):
+            key = a.path, b.path
+            if key not in self._jumps:
+                self._jumps[key] = jump_between(before, after)
+            jump = self._jumps[key]
+            if jump is not None:
+                found.append(jump_words(jump, a.label, b.label))
+        return found
 
     def take(self, answer: Any) -> bool:
         """Keep an answer; whether it was one of this run's."""
@@ -113,6 +130,7 @@ class RunState:
         self.problems.pop(path, None)
         self.pending.pop(path, None)
         self.gone -= {path}
+        self._jumps = {pair: jump for pair, jump in self._jumps.items() if path not in pair}
         self._changes = {after: pair for after, pair in self._changes.items() if path not in (after, pair[0])}
         if self.reading is not None and self.reading.path == path:
             self.reading = None

@@ -7,15 +7,19 @@ task no weights can tell: that is for the figures beside them. Standard library 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from wtui.series.members import Member
     from wtui.series.record import Record
 
 __all__ = ["Health", "RunVerdict", "verdict_of", "where"]
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""Shapes of tensors by name."""
 
 BELONGS = 0.5
 """Share of the run's tensors, by name, that a checkpoint has to hold to be one of its members."""
@@ -53,8 +57,10 @@ def verdict_of(
     members: Sequence[Member], records: Mapping[str, Record], problems: Mapping[str, str], gone: frozenset[str]
 ) -> RunVerdict:
     """Judge a run by the records of its members, by path; `problems`: why others have none; `gone`: deleted since."""
-    reference = _reference([records[m.path] for m in members if m.path in records])
-    health = tuple(_health(m, records.get(m.path), problems.get(m.path), reference) for m in members)
+    known = [records[m.path] for m in members if m.path in records]
+    shapes = {id(r.tensors): {t.name: t.shape for t in r.tensors} for r in known}  # equal ones are mostly the same
+    reference = _reference(known)
+    health = tuple(_health(records.get(m.path), problems.get(m.path), reference, shapes) for m in members)
     good = [i for i, h in enumerate(health) if h is not None and h.good and members[i].path not in gone]
     faulty = [i for i, h in enumerate(health) if h is not None and h.kind == "fault"]
     waiting = sum(h is None for h in health)
@@ -75,20 +81,20 @@ def _is_told(health: Health) -> bool:
     return health.kind in ("incomplete", "unreadable", "stranger")
 
 
-def _reference(records: Sequence[Record]) -> Mapping[str, tuple[int, ...]]:
+def _reference(records: Sequence[Record]) -> Shapes:
     """Names and shapes of the model's tensors that most members have, the later of equally many; `{}` without any."""
-    forms = [tuple((t.name, t.shape) for t in r.tensors if t.group == "model") for r in records]
-    counts = Counter(forms)
+    forms = {id(r.tensors): tuple((t.name, t.shape) for t in r.tensors if t.group == "model") for r in records}
+    counts = Counter(forms[id(r.tensors)] for r in records)
     most = max(counts.values(), default=0)
-    return dict(next((f for f in reversed(forms) if counts[f] == most), ()))
+    return dict(next((f for r in reversed(records) if counts[f := forms[id(r.tensors)]] == most), ()))
 
 
 def _health(
-    member: Member, record: Record | None, problem: str | None, reference: Mapping[str, tuple[int, ...]]
+    record: Record | None, problem: str | None, reference: Shapes, known: Mapping[int, Shapes]
 ) -> Health | None:
     if record is None:
         return Health(False, problem, "unreadable") if problem is not None else None
-    shapes = {t.name: t.shape for t in record.tensors}
+    shapes = known[id(record.tensors)]
     missing = [name for name in reference if name not in shapes]
     if reference and len(missing) > (1 - BELONGS) * len(reference):
         here = len(reference) - len(missing)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import gc
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from textual.message import Message
 
 from wtui.engine.protocol import GoneWrong
 from wtui.render.spans import escape
-from wtui.series.protocol import AskChanges, Listed, LookAt, Reading, Rested
+from wtui.series.protocol import AskChanges, Listed, LookAt
 from wtui.series.timeline import CHANGE
 from wtui.tui.run_keys import RUN_KEYS, run_groups
 from wtui.tui.run_view import RunView
@@ -23,8 +23,18 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from wtui.tui.run_opening import OpeningRun
+    from wtui.tui.run_rows import Row
 
 __all__ = ["RunScreen"]
+
+
+class Anchor(NamedTuple):
+    """Where the cursor was before there was news."""
+
+    row: Row
+    path: str
+    at_end: bool
+    """Whether it was on the newest checkpoint."""
 
 
 class RunScreen(RunView):
@@ -41,6 +51,9 @@ class RunScreen(RunView):
 
     def __init__(self, opening: OpeningRun) -> None:
         super().__init__(opening)
+        self._anchor: Anchor | None = None
+        self._listed = False
+        """Whether there are other members since the last time that news were shown."""
         self._moved = False
         """Whether the user has moved: until then the cursor goes to what matters."""
 
@@ -75,15 +88,22 @@ class RunScreen(RunView):
         if isinstance(answer, GoneWrong):
             self.notify(escape(answer.message), title="the reading stopped", severity="error", timeout=20, markup=False)
             return
-        at_end = self.table.column >= len(self.state.members) - 1
-        row, path = self.table.row, self._path
-        if not self.state.take(answer):
-            return
-        if not isinstance(answer, Reading | Rested):
-            self._keep_cursor(row.kind, row.name, path, at_end and isinstance(answer, Listed))
-        self.show_lines()
-        self.table.refresh()
-        self.draw_soon()
+        if self._anchor is None:
+            at_end = self.table.column >= len(self.state.members) - 1
+            self._anchor = Anchor(self.table.row, self._path, at_end)
+        if self.state.take(answer):
+            self._listed |= isinstance(answer, Listed)
+            self.show_soon()
+
+    def show_news(self) -> None:
+        """Put the cursor where it belongs among the new rows and checkpoints, then show them."""
+        anchor, listed = self._anchor, self._listed
+        self._anchor, self._listed = None, False
+        if not self._moved:
+            self._to_what_matters()
+        elif anchor is not None:
+            self._return_to(anchor, listed)
+        super().show_news()
 
     @property
     def _path(self) -> str:
@@ -91,15 +111,14 @@ class RunScreen(RunView):
         members = self.state.members
         return members[min(self.table.column, len(members) - 1)].path if members else ""
 
-    def _keep_cursor(self, kind: str, name: str, path: str, to_end: bool) -> None:
-        """The cursor stays on its cell, or follows the newest; one that was never moved goes to what matters."""
+    def _return_to(self, anchor: Anchor, listed: bool) -> None:
+        """The cursor stays on its cell; at the end of a list that grew, it follows the newest."""
         members = self.state.members
-        if not self._moved:
-            self._to_what_matters()
-            return
-        column = next((i for i, m in enumerate(members) if m.path == path), len(members) - 1)
-        row = self.rows.place(kind, name)
-        self.table.put(self.table.cursor if row is None else row, len(members) - 1 if to_end else column)
+        last = len(members) - 1
+        column = next((i for i, m in enumerate(members) if m.path == anchor.path), last)
+        row = self.rows.place(anchor.row.kind, anchor.row.name)
+        at_end = anchor.at_end and listed
+        self.table.put(self.table.cursor if row is None else row, last if at_end else column)
 
     def _to_what_matters(self) -> None:
         """To the first fault, else to the first tensor of the newest checkpoint."""

@@ -27,6 +27,9 @@ __all__ = ["RunView"]
 REST = 0.08
 """Seconds a cell has to be selected before its plots are drawn, so that a held arrow key stays quick."""
 
+TOGETHER = 0.05
+"""Seconds over which news are gathered: a known run of a thousand checkpoints brings as many at once."""
+
 KEY_LINE: Line = [
     (" ↑↓←→", "accent"), (" move  ", "dim"), ("enter", "accent"), (" open  ", "dim"), ("m", "accent"),
     (" metric  ", "dim"), ("d", "accent"), (" other plot  ", "dim"), ("c", "accent"), (" change  ", "dim"),
@@ -47,6 +50,8 @@ class RunView(Screen[None]):
         self.state = opening.state
         self.rows = RunRows(self.state)
         self._due: Timer | None = None
+        self.news = False
+        """Whether something is known that is not shown yet."""
 
     def compose(self) -> ComposeResult:
         yield Bar(id="status")
@@ -90,7 +95,7 @@ class RunView(Screen[None]):
             ("fault", "good", "best"), headline(verdict.fault_words, verdict.good_words, good, said, read), strict=True
         ):
             self.bar(name).show(line)
-        notes = [*verdict.notes, *(f"left out: {o.name}: {o.reason}" for o in state.run.outsiders)]
+        notes = [*state.jumps, *verdict.notes, *(f"left out: {o.name}: {o.reason}" for o in state.run.outsiders)]
         more = f" (and {len(notes) - 1} more)" if len(notes) > 1 else ""
         self.bar("note").display = bool(notes)
         self.bar("note").show([(" ⚠ ", "warning"), (escape(notes[0]), ""), (more, "dim")] if notes else [])
@@ -115,6 +120,19 @@ class RunView(Screen[None]):
 
     def on_plot_pane_resized(self) -> None:
         """A plot has another size, or has come into view."""
+        self.draw_soon()
+
+    def show_soon(self) -> None:
+        """Show what is new in a moment, together with what comes until then."""
+        if not self.news:
+            self.news = True
+            self.set_timer(TOGETHER, self.show_news)
+
+    def show_news(self) -> None:
+        """Show what is new."""
+        self.news = False
+        self.show_lines()
+        self.table.refresh()
         self.draw_soon()
 
     def draw_soon(self) -> None:

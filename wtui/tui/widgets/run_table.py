@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 from textual.strip import Strip
 
-from wtui.render.columns import cut_beginning
-from wtui.render.run_table import CELL, Columns, columns_for, titles
+from wtui.render.run_table import CELL, Columns, columns_for, fitted_name, titles
 from wtui.render.spans import escape, pad, text_width
 from wtui.tui.run_keys import TABLE_KEYS
 from wtui.tui.widgets.lines import RowsPane, line_strip
@@ -68,7 +67,7 @@ class RunTable(RowsPane):
         columns = self.columns(width)
         row = self._model.rows[number]
         behind = "selected" if number == self.cursor else ""
-        name = pad(cut_beginning(escape(row.name), columns.name - 1), columns.name)
+        name = pad(fitted_name(escape(row.name), columns.name - 1), columns.name)
         strips = [line_strip(self, [(name, self._model.style(row))], columns.name, behind)]
         for member in range(columns.first, columns.stop):
             cell = self._model.cell(row, member)
