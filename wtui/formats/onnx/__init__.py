@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from wtui.errors import FormatError
+from wtui.formats.onnx.blocks import Blocked, blockwise
 from wtui.formats.onnx.layers import Held, held_tensors, module_of, node_path
 from wtui.formats.onnx.messages import MAX_FIELDS, Model, Reader
 from wtui.formats.onnx.quantised import dequantised, scales_of
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wtui.formats.onnx.messages import StoredTensor
-    from wtui.formats.onnx.quantised import Arguments
-    from wtui.formats.onnx.values import Values
     from wtui.formats.probe import Probe
 
 __all__ = ["catalogue", "sniff"]
@@ -110,10 +109,9 @@ class _Tree:
 
     def add(self, held: Held) -> None:
         """Take in a tensor, under the layer that it belongs to."""
-        values, arguments = self._values(held)
+        values, shape, arguments = self._values(held)
         op, position = (held.use.step.node.op, held.use.position) if held.use else ("", 0)
         role, inferred = _role(held, op, position)
-        shape = held.stored.shape
         counts = is_parameter(op, role, values.dtype, shape, constant=held.constant)
         node = self._layer(held) if counts else self._constants
         entry = TensorEntry(
@@ -131,14 +129,17 @@ class _Tree:
         )
         self._entries.append((node, entry))
 
-    def _values(self, held: Held) -> tuple[Values, Arguments]:
+    def _values(self, held: Held) -> Blocked:
         """Where a tensor's values lie, and the scales of a quantised one."""
         values, shape = self._places.of(held.stored), held.stored.shape
         if held.first is None:
-            return values, ()
+            return Blocked(values, shape)
+        blocked = blockwise(held.first, values, shape, self._constants_by_name, self._reader, self._places)
+        if blocked is not None:
+            return blocked
         scales = scales_of(held.first, values.dtype, shape, self._constants_by_name, self._reader, self._places)
         converted = dequantised(values, shape) if scales else None
-        return (converted, scales) if converted and scales else (values, ())
+        return Blocked(converted, shape, scales) if converted and scales else Blocked(values, shape)
 
     def ordered(self) -> list[TensorEntry]:
         """The entries in order of depth; the nodes of the tree then know them by number."""

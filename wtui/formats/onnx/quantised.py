@@ -1,7 +1,8 @@
 """Quantised ONNX tensors as the values they stand for: `(q - zero_point) * scale`, where both are constants.
 
 Covers DequantizeLinear in front of any operator (one scale, or one for each index of an axis), and the weights of
-QLinearConv and QLinearMatMul. Blockwise and dynamically computed scales are left alone: the integers are then shown.
+QLinearConv and QLinearMatMul. Scales of blocks are `wtui.formats.onnx.blocks`'; where scales are computed while the
+model runs, the integers are shown.
 """
 
 from __future__ import annotations
