@@ -16,6 +16,7 @@ from wtui.errors import UsageError, WtuiError
 from wtui.formats import open_catalogue, sniff
 from wtui.formats.candidates import Candidate, find_models
 from wtui.series.places import Place, pattern, places
+from wtui.series.weightlog import entries
 
 if TYPE_CHECKING:
     from wtui.series.places import Named
@@ -76,15 +77,21 @@ class Run(NamedTuple):
 def run_in(folder: str, *, alone: bool = False) -> Run | None:
     """The run in a folder, None if there is none: fewer than two checkpoints, or the folder is one model itself.
 
-    With `alone` a single checkpoint, or none yet, is a run too: one that is just beginning.
+    With `alone` a single checkpoint, or none yet, is a run too: one that is just beginning. Where there is none, a log
+    of `wtui.keras.WeightLog` is one, be it of a single record.
     """
     found = _candidates(folder)
+    return _run_among(folder, found, alone) or _log_in(folder) or (Run(folder, (), "") if alone else None)
+
+
+def _run_among(folder: str, found: Sequence[Candidate], alone: bool) -> Run | None:
+    """The run that these models are."""
     names = {os.path.relpath(c.path, folder): c for c in found}
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(pattern(name), []).append(name)
     if not groups:
-        return Run(folder, (), "") if alone else None
+        return None
     numbered = {p: group for p, group in groups.items() if "#" in p} or groups
     main = max(numbered, key=lambda p: (len(numbered[p]), max(names[n].mtime for n in numbered[p])))
     if not alone and (len(numbered[main]) < MIN_MEMBERS or "#" not in main or _is_one_model(folder, numbered[main])):
@@ -99,6 +106,18 @@ def run_in(folder: str, *, alone: bool = False) -> Run | None:
     outsiders += [Outsider(n, f"another name of {double}") for n, double in doubles.items()]
     damaged = _named_like(folder, main, names) if "#" in main else {}
     return _ordered(folder, [*groups[main], *damaged, *unnumbered], {**names, **damaged}, outsiders)
+
+
+def _log_in(folder: str) -> Run | None:
+    """The records of a weight log as a run."""
+    found = entries(folder)
+    if not found:
+        return None
+    members = [
+        Member(e.path, os.path.basename(e.path), Place((e.epoch, 0), e.epoch, None, f"epoch {e.epoch}"), _mtime(e.path))
+        for e in found
+    ]
+    return Run(folder, tuple(members), "the epochs of a weight log")
 
 
 def run_of(paths: Sequence[str]) -> Run:

@@ -7,14 +7,17 @@ there is a `WtuiError` that says so. Knows no run and no order.
 from __future__ import annotations
 
 import os
+from math import prod
 from typing import TYPE_CHECKING
 
 from wtui.cache import Notes, open_shelf, stamp_of
 from wtui.errors import StorageError, WtuiError
 from wtui.formats import open_catalogue
-from wtui.series.record import Fault, Record, info_of, numbers_of, pack, plain, record_from
+from wtui.series.record import LOG, Fault, Record, TensorInfo, info_of, numbers_of, pack, plain, record_from
 from wtui.series.signature import is_quiet, signature
+from wtui.series.weightlog import SUFFIX, read_record
 from wtui.storage import Files
+from wtui.tensors import stored_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +58,8 @@ class Reader:
 
     def read(self, path: str, on_progress: OnProgress = lambda done, total: None) -> Record:
         """The record of a checkpoint; WtuiError if there is none. `on_progress` gets bytes done and all."""
+        if path.endswith(SUFFIX):
+            return _logged(path)
         found = signature(path)
         if found is None:
             raise StorageError("is gone", path)
@@ -109,6 +114,18 @@ class Reader:
         return rows, problems
 
 
+def _logged(path: str) -> Record:
+    """What was logged while training."""
+    logged = read_record(path)
+    infos = [TensorInfo(t.name, t.layer, t.shape, t.dtype, "model", t.role) for t in logged.tensors]
+    packed = pack([numbers_of(t.row, prod(t.shape)) for t in logged.tensors])
+    faults = (_fault_in(t.name, t.row) for t in logged.tensors if t.row is not None)
+    lost = tuple(f"{t.name}: {t.problem}" for t in logged.tensors if t.problem)
+    size = sum(stored_bytes(t.dtype, t.shape) or 0 for t in logged.tensors)
+    first = next((f for f in faults if f is not None), None)
+    return Record(LOG, size, tuple(infos), packed, first, lost, tuple(logged.figures.items()))
+
+
 def _opened(path: str) -> Catalogue:
     try:
         return open_catalogue(path)
@@ -121,11 +138,17 @@ def _opened(path: str) -> Catalogue:
 def _first_fault(catalogue: Catalogue, rows: Rows, order: list[int]) -> Fault | None:
     """The model's own tensors first, in its order."""
     for i in sorted(order, key=lambda i: catalogue.tensors[i].group != "model"):
-        row = rows.get(i)
-        if row is not None and row.nan:
-            return Fault("NaN", catalogue.tensors[i].name, row.nan_at.index if row.nan_at else None)
-        if row is not None and row.posinf + row.neginf:
-            return Fault("infinity", catalogue.tensors[i].name, row.inf_at.index if row.inf_at else None)
+        found = _fault_in(catalogue.tensors[i].name, rows[i]) if i in rows else None
+        if found is not None:
+            return found
+    return None
+
+
+def _fault_in(tensor: str, row: SummaryRow) -> Fault | None:
+    if row.nan:
+        return Fault("NaN", tensor, row.nan_at.index if row.nan_at else None)
+    if row.posinf + row.neginf:
+        return Fault("infinity", tensor, row.inf_at.index if row.inf_at else None)
     return None
 
 

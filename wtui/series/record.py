@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wtui.stats.row import SummaryRow
 
 __all__ = [
+    "LOG",
     "NUMBERS",
     "WIDTH",
     "Fault",
@@ -31,6 +32,10 @@ __all__ = [
     "plain",
     "record_from",
 ]
+
+
+LOG = "weight log"
+"""Format of records that were logged while training: there are numbers of the weights, and no weights."""
 
 
 class TensorInfo(NamedTuple):

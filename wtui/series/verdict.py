@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from wtui.series.record import LOG
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -112,6 +114,8 @@ def _health(
     if other:
         said = f"{other[0]} is {list(shapes[other[0]])}, elsewhere {list(reference[other[0]])}"
         return Health(False, f"differs from the others: {said}", "incomplete")
+    if record.format == LOG:
+        return Health(True, "finite; a log of numbers, without weights to go on from")
     return Health(True, f"complete, finite, {optimizer}")
 
 

@@ -21,10 +21,22 @@ from wtui.stats.row import SummaryRow
 if TYPE_CHECKING:
     from wtui.model import TensorEntry
 
-__all__ = ["Entry", "Logged", "LoggedTensor", "entries", "is_weight_log", "members", "read_record", "write_record"]
+__all__ = [
+    "SUFFIX",
+    "Entry",
+    "Logged",
+    "LoggedTensor",
+    "entries",
+    "is_weight_log",
+    "members",
+    "read_record",
+    "write_record",
+]
 
 _NAME = re.compile(r"^weights-(\d{8}T\d{9})-(\d{6,})\.wlog$")
 """When the training began (UTC, to the millisecond), and how many epochs it had done."""
+
+SUFFIX = ".wlog"
 
 SCHEMA = 1
 """Goes up when the meaning of a record changes."""

@@ -15,6 +15,7 @@ from textual.message import Message
 from wtui.engine.protocol import GoneWrong
 from wtui.render.spans import escape
 from wtui.series.protocol import AskChanges, Listed, LookAt
+from wtui.series.record import LOG
 from wtui.series.timeline import CHANGE
 from wtui.tui.run_keys import RUN_KEYS, run_groups
 from wtui.tui.run_view import RunView
@@ -166,6 +167,9 @@ class RunScreen(RunView):
 
     def action_change(self) -> None:
         """The change from each checkpoint to the next."""
+        if any(r.format == LOG for r in self.state.rows.records.values()):
+            self.notify("a log keeps numbers and no weights that could be compared", severity="warning")
+            return
         self.rows.choose_metric(CHANGE)
         self.opening.client.ask(AskChanges())
         self._changed_rows()
@@ -211,6 +215,10 @@ class RunScreen(RunView):
         member, row = self.state.members[self.table.column], self.table.row
         if member.path in self.state.gone:
             self.notify("it was deleted; its numbers are all that is left", severity="warning")
+            return
+        record = self.state.rows.records.get(member.path)
+        if record is not None and record.format == LOG:
+            self.notify("a log keeps numbers and no weights: there is nothing more to open", severity="warning")
             return
         spot = Spot()
         if row.subject is not None:
