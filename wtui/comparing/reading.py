@@ -90,7 +90,9 @@ def _pair_reading(row: DifferenceRow, dtype_a: str, dtype_b: str) -> list[Readin
     how_much = (
         f"moved by {amount(row.relative_l2)} of A's L2 norm" if row.relative_l2 != inf else "A is all 0, B is not"
     )
-    said.append(Reading("plain", f"{how_much}; {percent(row.changed, row.pairs)} of the values differ"))
+    every = row.changed == row.pairs
+    which = "every value differs" if every else f"{percent(row.changed, row.pairs)} of the values differ"
+    said.append(Reading("plain", f"{how_much}; {which}"))
     return [*said, *_direction(row), *_channels(row)]
 
 
@@ -156,8 +158,9 @@ def _whole(states: Counter[State], lone: int, done: bool) -> Reading:
         return Reading("dim", f"so far {read:,} of {read + states['waiting']:,} pairs are compared")
     differ = states["changed"] + states["broken"]
     if not differ and read:
-        rest = f"; {lone:,} tensors could not be" if lone else ""
-        return Reading("plain" if lone else "good", f"the same: all {read:,} pairs hold equal values{rest}")
+        rest = ", but not every tensor could be compared" if lone else ""
+        pairs = f"all {read:,} pairs hold" if read > 1 else "the one pair holds"
+        return Reading("plain" if lone else "good", f"the same: {pairs} equal values{rest}")
     if differ == read:
         return Reading("plain", f"all {read:,} pairs differ" if read > 1 else "the one pair differs")
     return Reading("plain", f"{differ:,} of {read:,} pairs differ, {states['same']:,} are the same")

@@ -50,9 +50,6 @@ LISTED_CHANNELS = 3
 LISTED = 20
 """Tensors that are listed of those that only one model has, in a terminal."""
 
-NEAR_ONE = 1e-3
-"""Below this distance from 1 a cosine is told by it."""
-
 LEGEND_WIDTH = 100
 """Columns of the legend in a pipe."""
 
@@ -134,8 +131,7 @@ def change_cell(row: DifferenceRow) -> str:
 
 def cosine_cell(cosine: float) -> str:
     """`0.9123`; near 1 what is missing: `1 - 3.2e-09`."""
-    missing = 1 - cosine
-    return f"1 - {missing:.1e}" if 0 < missing < NEAR_ONE else numbers.value(cosine, DIGITS)
+    return numbers.cosine(cosine, DIGITS)
 
 
 def _number(read: Callable[[DifferenceRow], float | int]) -> Callable[[TensorChange], str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = ["count", "duration", "percent", "shape", "short_count", "size", "value"]
+__all__ = ["cosine", "count", "duration", "percent", "shape", "short_count", "size", "value"]
 
 
 def count(n: int) -> str:
@@ -60,6 +60,16 @@ def value(x: float | int | None, digits: int = 6) -> str:
         decimals = max(0, digits - 1 - math.floor(math.log10(magnitude)))
         return f"{x:.{min(decimals, 8)}f}"
     return f"{x:.{max(digits - 3, 1)}e}"
+
+
+NEAR_ONE = 1e-3
+"""Below this distance from 1 a cosine is told by it."""
+
+
+def cosine(x: float, digits: int = 4) -> str:
+    """`0.9123`; near 1 what is missing: `1 - 3.2e-09`."""
+    missing = 1 - x
+    return f"1 - {missing:.1e}" if 0 < missing < NEAR_ONE else value(x, digits)
 
 
 def percent(part: float, whole: float) -> str:

@@ -75,7 +75,7 @@ def difference_lines(row: DifferenceRow | None, width: int, *, merged: bool = Fa
         _line("identical", same),
         _line("changed", f"{row.changed:,}", f" ({numbers.percent(row.changed, row.pairs)})"),
         _line("relative L2", "∞" if row.relative_l2 == inf else v(row.relative_l2)),
-        _line("cosine", v(row.cosine, 8)),
+        _line("cosine", numbers.cosine(row.cosine, 6)),
         _line("max |d|", v(row.max_abs)),
         *_places(row, merged, width),
         _line("mean |d|", v(row.mean_abs)),
@@ -90,8 +90,8 @@ def difference_lines(row: DifferenceRow | None, width: int, *, merged: bool = Fa
     if row.left_out:
         lines += [
             _line("left out", f"{row.left_out:,}", " not finite"),
-            _line("  broken", f"{row.broken:,}", " finite in A only"),
-            _line("  mended", f"{row.mended:,}", " finite in B only"),
+            _line("  broken", f"{row.broken:,}", " finite in A"),
+            _line("  mended", f"{row.mended:,}", " finite in B"),
         ]
     return [*lines, *_channel_lines(row)]
 
@@ -150,7 +150,8 @@ _COUNTED: tuple[tuple[str, Callable[[SummaryRow], int]], ...] = (
 
 _TOTALS: tuple[tuple[str, Callable[[Totals], str]], ...] = (
     ("tensors", lambda t: f"{t.tensors:,}"), ("parameters", lambda t: f"{t.parameters:,}"),
-    ("trainable", lambda t: f"{t.trainable:,}"), ("bytes", lambda t: numbers.size(t.bytes)),
+    ("trainable", lambda t: f"{t.trainable:,}" if not t.unknown else "not said"),
+    ("bytes", lambda t: numbers.size(t.bytes)),
 )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     _difference("rel. L2", lambda r: r.relative_l2, 8, shown=amount, key=_rank),
     _difference("max |d|", lambda r: r.max_abs),
     _difference("mean |d|", lambda r: r.mean_abs),
-    _difference("cosine", lambda r: r.cosine, 9, largest_first=False),
+    _difference("cosine", lambda r: r.cosine, 11, largest_first=False, shown=numbers.cosine),
     _difference("changed %", lambda r: 100 * r.changed / r.pairs if r.pairs else nan, 9),
     _difference("flips %", lambda r: 100 * r.sign_flips / r.pairs if r.pairs else nan, 8),
     _difference("KS", lambda r: r.ks, 8),

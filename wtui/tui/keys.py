@@ -96,42 +96,32 @@ SCREEN_KEYS: list[BindingType] = [
 ]
 
 
-_CHANGED: list[BindingType] = [
-    _key(
-        "right_square_bracket",
-        "change(1)",
-        "next change",
-        "To the next tensor in the order of change, the most changed first",
-    ),
-    _key("left_square_bracket", "change(-1)", "previous change", "To the previous tensor in the order of change"),
+_OF_PAIRS: list[BindingType] = [
+    _key("right_square_bracket", "change(1)", "next change", "To the next tensor by change, the most changed first"),
+    _key("left_square_bracket", "change(-1)", "previous change", "To the previous tensor by change"),
     _key("t", "over('table')", "table", "All tensors in one table, the most changed first, or back to the tree"),
-    _key("v", "over('values')", "values", "The values of the selected tensor in B, in A, and their difference"),
+    _key("v", "over('values')", "values", "The values of the selected tensor: their difference, in A, in B"),
     _key("p", "over('picture')", "picture", "The difference as a heat map, as filters, by output channel"),
-    _key(
-        "m",
-        "plot('metric', 1)",
-        "next metric",
-        "Next metric of change along the depth: relative L2, mean |d|, cosine, KS, share",
-    ),
+    _key("m", "plot('metric', 1)", "next metric", "Next metric of change along the depth: relative L2, mean |d|, ..."),
     _key("i", "over('info')", "info", "The configuration and metadata that both files record"),
     _key(
-        "e",
-        "over('export')",
-        "export",
-        "Write what is known of the selected difference into a JSON file in this folder",
+        "e", "over('export')", "export", "Write the numbers of the selected difference into a JSON file in this folder"
     ),
 ]
-"""Keys that mean something else, or more, where two models are compared."""
+"""Keys that mean something else where two models are compared."""
 
-_MEANINGLESS = {"overlay", "blocks"}
-"""Labels of keys that a comparison does not have: both histograms always are there, and no row is of one model."""
+_ALSO_OF_PAIRS = frozenset({
+    "search", "next match", "previous match", "filter", "previous metric", "log", "more bins", "fewer bins", "zoom",
+    "copy name", "tree", "numbers", "plots", "next pane", "previous pane", "back", "keys", "commands", "redraw", "quit",
+})  # fmt: skip
+"""Labels of those that mean the same; what only one model can be asked is not offered."""
 
 
 def _pair_keys() -> list[BindingType]:
-    """The screen's keys with those of a comparison in their places."""
-    own = {b.key: b for b in _CHANGED if isinstance(b, Binding)}
-    kept = [b for b in SCREEN_KEYS if isinstance(b, Binding) and b.description not in _MEANINGLESS]
-    return [own.get(b.key, b) for b in kept]
+    """The keys of a comparison, in the order of those of one model."""
+    own = {b.key: b for b in _OF_PAIRS if isinstance(b, Binding)}
+    of_one = [b for b in SCREEN_KEYS if isinstance(b, Binding)]
+    return [own.get(b.key, b) for b in of_one if b.key in own or b.description in _ALSO_OF_PAIRS]
 
 
 PAIR_KEYS = _pair_keys()

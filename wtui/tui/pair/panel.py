@@ -62,7 +62,8 @@ def _layer_lines(node: LayerNode, outline: Outline, subject: Subject, results: P
 
 def _member(number: int, outline: Outline, results: PairResults) -> Line:
     text, style = state_cell(results.state(number), results.change(number))
-    return [("  " + escape(outline.catalogue.tensors[number].label), "name"), ("  " + text, style)]
+    label = escape(outline.catalogue.tensors[number].label)
+    return [(f"  {label:<16}", "name"), (" " + text, style)]
 
 
 def _together(layer: LayerCompared | None, width: int) -> list[Line]:

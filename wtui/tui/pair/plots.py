@@ -51,7 +51,7 @@ class OverlayPane(CountsPane):
         return [*lines, *_legend(a, b), self._where(there), self._how(there[0], log)]
 
     def _where(self, there: Sequence[Distribution]) -> Line:
-        outside = " and ".join(f"{d.below + d.above:,.0f}" for d in there)
+        outside = "/".join(numbers.short_count(round(d.below + d.above)) for d in there)
         line: Line = [(f"{ZOOMS[self.zoom]} (z), {outside} outside", "dim")]
         if any(d.seen < d.total for d in there):
             line.append(("  sample", "warning"))

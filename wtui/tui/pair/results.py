@@ -101,7 +101,8 @@ class PairResults:
                 return state
         if len(found) == 1:
             return found[0]
-        return "waiting" if "waiting" in found and self.change(subject) is None else "changed"
+        nothing_yet = not found or ("waiting" in found and self.change(subject) is None)
+        return "waiting" if nothing_yet else "changed"
 
     @property
     def ranked(self) -> list[int]:

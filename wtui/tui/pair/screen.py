@@ -10,7 +10,7 @@ from wtui.comparing.protocol import BothCounted, OpenedBoth, Paired, SideSeen
 from wtui.engine.protocol import Finished, Progress
 from wtui.render.spans import Line, line_width
 from wtui.tui.keys import PAIR_KEYS
-from wtui.tui.outline import Outline
+from wtui.tui.outline import Outline, subject_of_layer
 from wtui.tui.pair import over
 from wtui.tui.pair.plots import PairColumn
 from wtui.tui.pair.results import PairResults
@@ -19,6 +19,8 @@ from wtui.tui.panes import LAST_KEYS
 from wtui.tui.tree_screen import TreeScreen
 
 if TYPE_CHECKING:
+    from textual.timer import Timer
+
     from wtui.comparing.joined import Joined
     from wtui.tui.outline import Subject
     from wtui.tui.pair.opening import OpeningBoth
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from wtui.tui.widgets.plots_column import PlotsColumn
 
 __all__ = ["PairScreen"]
+
+ROOT_EVERY = 0.5
+"""Seconds between two readings of both models while they are compared: each looks at all tensors."""
 
 
 class PairScreen(TreeScreen):
@@ -46,27 +51,27 @@ class PairScreen(TreeScreen):
     class Joint(Message):
         """Which tensors belong together is known, and the tree of both is made."""
 
-        def __init__(self, joined: Joined, outline: Outline) -> None:
+        def __init__(self, results: PairResults, outline: Outline) -> None:
             super().__init__()
-            self.joined = joined
+            self.results = results
             self.outline = outline
 
     def __init__(self, opening: OpeningBoth) -> None:
         super().__init__(opening)
         self.both = opening
         self.results: PairResults | None = None
+        self._root_due: Timer | None = None
         self._early: list[Any] = []
         """Answers that came while the tree of both was being made."""
 
     def arrived(self, outline: Outline) -> None:
         """Show B alone until it is known what of A belongs to it."""
         assert self.both.joined is not None
-        self._show_results(PairResults(self.both.joined), outline)
+        self._show_results(PairResults(self.both.joined))
         super().arrived(outline)
 
-    def _show_results(self, results: PairResults, outline: Outline) -> None:
+    def _show_results(self, results: PairResults) -> None:
         self.results = results
-        results.mark_all(outline)
         tree = self.layer_tree
         assert isinstance(tree, PairTree)
         tree.results = results
@@ -117,12 +122,14 @@ class PairScreen(TreeScreen):
 
         both = Joined(joined.a, joined.b, answer.pairing)
         both.catalogue.totals()
-        self.post_message(self.Joint(both, Outline(both.catalogue)))
+        outline, results = Outline(both.catalogue), PairResults(both)
+        results.mark_all(outline)
+        self.post_message(self.Joint(results, outline))
 
     def on_pair_screen_joint(self, message: Joint) -> None:
         """Show the tree of both in place of B's."""
         outline = message.outline
-        self._show_results(PairResults(message.joined), outline)
+        self._show_results(message.results)
         self.layer_tree.show(outline)
         self.outline = outline
         self.subject = self.layer_tree.subject
@@ -161,9 +168,17 @@ class PairScreen(TreeScreen):
         if not touched:
             return
         self.layer_tree.refresh()
-        if self.subject in touched or self.subject == -1:
+        if self.subject in touched:
             self.show_numbers()
+        elif self.subject == subject_of_layer(0) and self._root_due is None:
+            self._root_due = self.set_timer(ROOT_EVERY, self._show_root)
         self.plots.news(self.subject in touched)
+
+    def _show_root(self) -> None:
+        """Bring up to date what is said of both models."""
+        self._root_due = None
+        if self.subject == subject_of_layer(0):
+            self.show_numbers()
 
     def action_change(self, step: int) -> None:
         """To the next or previous tensor in the order of change."""

@@ -29,7 +29,8 @@ class PairTree(LayerTree):
         catalogue = self.outline.catalogue
         right: tuple[str, StyleName] = ("·", "dim")
         if self.results is not None:
-            right = self._change(self.results, subject, fold)
+            text, style = self._change(self.results, subject, fold)
+            right = " " + text, style
         if subject >= 0:
             return tensor_row(catalogue.tensors[subject], width, depth=depth, right=right)
         state = LEAF if not self.outline.can_open(subject) else OPEN if subject in self.outline.opened else CLOSED
