@@ -30,6 +30,8 @@ class Server:
         self.misbehaviour = ""
         self.requests: list[tuple[str, int, int]] = []
         """Path, first byte and the byte behind the last one, of every request."""
+        self.refused = 0
+        """Requests for what is not there."""
         self.json: dict[str, bytes] = {}
         """Answers in JSON, by path."""
         self.release = threading.Event()
@@ -59,6 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
         hub = re.fullmatch(r"[^/]+/[^/]+/resolve/[^/]+/(.+)", path)
         file = told.folder / (hub[1] if hub else path)
         if told.misbehaviour in ("forbidden", "broken") or not file.is_file():
+            told.refused += 1
             self._send({"forbidden": 403, "broken": 503}.get(told.misbehaviour, 404), b"\x1b[2Jno", {})
             return
         data = file.read_bytes()

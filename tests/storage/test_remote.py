@@ -112,6 +112,18 @@ def test_shards_beside_an_index(tmp_path: Path, server: Server) -> None:
     assert not any("secret" in path for path, _, _ in server.requests)
 
 
+def test_an_index_names_no_flood_of_files(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wtui.formats import probe
+
+    monkeypatch.setattr(probe, "MAX_REMOTE", 20)
+    index = {"weight_map": {f"w{i}": f"{i}.safetensors" for i in range(500)}}
+    (tmp_path / "m.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(WtuiError):
+        wtui.open(server.address + "m.safetensors.index.json")
+    assert len(server.requests) == 1
+    assert server.refused <= 20
+
+
 def test_blocks_are_kept_and_missing_ones_come_in_one_request(tmp_path: Path, server: Server) -> None:
     data = np.random.default_rng(0).bytes(40 * BLOCK + 7)
     (tmp_path / "file").write_bytes(data)

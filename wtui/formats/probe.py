@@ -13,12 +13,20 @@ from wtui.errors import StorageError
 from wtui.storage import CachedSource, FileSource, is_remote
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from wtui.storage import StoredFile
 
 __all__ = ["Probe"]
 
 HEAD = 512
 """Bytes of the head that sniffing may look at without further reads."""
+
+MAX_REMOTE = 1000
+"""Files of one model that a server is asked for: the largest have a few hundred shards."""
+
+AT_ONCE = 8
+"""Files that are opened on a server at the same time."""
 
 MAX_NAMES = 100_000
 """More names than this in one folder are not listed."""
@@ -31,6 +39,7 @@ class Probe:
         """StorageError if nothing is there, or if it is neither a regular file nor a folder."""
         self.path = path
         self._files: dict[str, StoredFile] = {}
+        self._asked = 0
         self._remote = is_remote(path)
         """Whether the user named an address: only then, and only beside it, anything is asked from a server."""
         if self._remote:
@@ -84,6 +93,9 @@ class Probe:
             if self._remote and path.startswith(self._folder):
                 from wtui.storage.remote import RemoteSource
 
+                self._asked += 1
+                if self._asked > MAX_REMOTE:
+                    raise StorageError(f"names more than {MAX_REMOTE:,} files, which are not all asked for", self.path)
                 self._files[path] = RemoteSource(path)
             else:
                 self._files[path] = FileSource(path)
@@ -107,6 +119,14 @@ class Probe:
             return self._inside_remote(name)
         path = os.path.join(self._folder, name)
         return path if os.path.isfile(path) else None
+
+    def prefetch(self, names: Collection[str]) -> None:
+        """Open files that will be asked for, several at a time where each costs a way to a server; tells no errors."""
+        if self._remote and len(names) > 1:
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                list(pool.map(self.inside, names))
 
     def _inside_remote(self, name: str) -> str | None:
         if self.is_folder and "/" not in name and name not in self.names:

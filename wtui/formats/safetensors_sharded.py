@@ -89,6 +89,7 @@ def _read_shards(probe: Probe, shards: list[str]) -> tuple[list[TensorEntry], li
     files: list[FileRef] = []
     warnings: list[Notice] = []
     seen: set[str] = set()
+    probe.prefetch(shards)
     for shard in shards:
         path = probe.inside(shard)
         try:

@@ -22,7 +22,7 @@ from wtui.formats.torch_file import open_file
 from wtui.model import Catalogue, FileRef, Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from wtui.formats.probe import Probe
 
@@ -81,9 +81,10 @@ def _weight_map(probe: Probe, index: str) -> Mapping[str, str]:
     return weights
 
 
-def _read(probe: Probe, shards: Iterable[str], root: Draft, visitor: Visitor, files: list[FileRef]) -> list[Notice]:
+def _read(probe: Probe, shards: Collection[str], root: Draft, visitor: Visitor, files: list[FileRef]) -> list[Notice]:
     """Visit every shard that can be read; the others become notices."""
     warnings: list[Notice] = []
+    probe.prefetch(shards)
     for shard in shards:
         path = probe.inside(shard)
         try:

@@ -16,6 +16,7 @@ from wtui.live.process import RESIDENT, FrameworkError, FrameworkProcess, availa
 from wtui.live.protocol import Forward
 from wtui.live.recorded import recorded_config
 from wtui.live.refusal import refusals
+from wtui.storage import is_remote
 
 if TYPE_CHECKING:
     from wtui.live.process import Device
@@ -48,6 +49,8 @@ class ForwardPass:
 
     def __init__(self, path: str, format: str | None, settings: Settings, weight_bytes: int = 0) -> None:
         """FrameworkError where there is nothing that Keras could run, or where it may not; see `wtui.live.refusal`."""
+        if is_remote(path):
+            raise FrameworkError("runs the model, which Keras needs on a disk", path, "download it first")
         config = recorded_config(path, format)
         if not config.get("class_name"):
             hint = "a .keras file, an .h5 of a whole model, a SavedModel of Keras 2, or keras:NAME"
