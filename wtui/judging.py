@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wtui.codecs import LOSSLESS
 from wtui.errors import WtuiError
 from wtui.insight.anatomy import output_axes
-from wtui.insight.evidence import channels_from, plain, untouched_from, verdict_from
+from wtui.insight.evidence import channels_from, plain, rank_from, untouched_from, verdict_from
 from wtui.insight.health import Checkup, Extra
+from wtui.insight.matrices import matrix_axes
 from wtui.insight.roles import axes, is_torch_layout
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from wtui.model import Catalogue
     from wtui.stats.channel_row import ChannelRow
     from wtui.stats.channels import Channels
+    from wtui.stats.rank_row import RankRow
     from wtui.stats.row import SummaryRow
     from wtui.stats.summary import Summary
     from wtui.storage import Files
@@ -30,6 +33,12 @@ __all__ = ["Judge"]
 
 MIN_MEASURED = 64
 """Values from which channels are worth a look."""
+
+MIN_RANK = 48
+"""Rows and columns from which a rank can collapse: narrower kernels are of a low rank by their size."""
+
+PRECISION = frozenset({"float16", "bfloat16", "float32", "float64"})
+"""Dtypes of which the rounding is known."""
 
 MAYBE_SPARSE = 0.4
 """Share of zeros from which a pattern of two in four is looked for."""
@@ -47,6 +56,7 @@ class Judge:
         self.failures: dict[int, str] = {}
         self._channels: dict[int, ChannelRow] = {}
         self._untouched: dict[int, Untouched] = {}
+        self._ranks: dict[int, RankRow] = {}
 
     def keep(self, tensor: int, summary: Summary, row: SummaryRow | None = None) -> Verdict | None:
         """Take in a summary, and judge it while its counts are at hand; `row` is its row, if that was made already."""
@@ -65,24 +75,26 @@ class Judge:
         """What a measured tensor's channels have shown, as plain data; None for one that was not measured."""
         if tensor not in self._channels:
             return None
-        untouched = self._untouched.get(tensor)
-        return [plain(self._channels[tensor]), plain(untouched) if untouched is not None else None]
+        found = self._channels[tensor], self._untouched.get(tensor), self._ranks.get(tensor)
+        return [None if one is None else plain(one) for one in found]
 
     def recall(self, tensor: int, row: SummaryRow, verdict: Any, evidence: Any = None) -> None:
         """Take in what an earlier run has found, as plain data; LookupError, TypeError, ValueError for others."""
         found = None if verdict is None else verdict_from(verdict)
         if evidence is not None:
-            channels, untouched = evidence
+            channels, untouched, rank = evidence
             self._channels[tensor] = channels_from(channels)
             if untouched is not None:
                 self._untouched[tensor] = untouched_from(untouched)
+            if rank is not None:
+                self._ranks[tensor] = rank_from(rank)
         self.rows[tensor] = row
         if found is not None:
             self.verdicts[tensor] = found
 
     def findings(self) -> list[Finding]:
         """What is known so far, the worst first."""
-        extra = Extra(self.verdicts, self._channels, self.failures, self._untouched, self._tokens())
+        extra = Extra(self.verdicts, self._channels, self.failures, self._untouched, self._tokens(), self._ranks)
         return self._checkup.findings(self.rows, extra)
 
     def _tokens(self) -> tuple[str, ...]:
@@ -116,7 +128,24 @@ class Judge:
             return False
         self._channels[tensor] = channels.row()
         self._look_at_rows(subject, channels)
+        self._look_at_rank(subject)
         return True
+
+    def _look_at_rank(self, subject: Subject) -> None:
+        """How many rows of a piece of a kernel are independent; not of quantised values, which have none to lose."""
+        from wtui.engine.corner import corner_rank
+
+        tensor, layer = subject.tensor, subject.layer
+        floats = tensor.dtype in PRECISION and tensor.encoding in LOSSLESS
+        if subject.part != "kernel" or not floats or len(tensor.shape) < 2 or tensor.size < MIN_RANK**2:
+            return
+        axes = matrix_axes(tensor, layer, self._catalogue.format)
+        try:
+            found = corner_rank(tensor, self._catalogue, self._files, axes, MIN_RANK)
+        except WtuiError:
+            return  # the second pass has told already why it cannot be read
+        if found is not None:
+            self._ranks[subject.number] = found
 
     def _measured(self, subject: Subject, row: SummaryRow, stopped: Callable[[], bool]) -> Channels | None:
         from wtui.engine.measure import measure_channels

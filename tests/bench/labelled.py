@@ -16,7 +16,7 @@ import tempfile
 from collections import Counter, defaultdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -113,7 +113,7 @@ def verdicts_without_configuration(path: Path) -> dict[str, Verdict]:
     return found
 
 
-def initialisers(places: Sequence[Place]) -> None:
+def initialisers(places: Sequence[Place]) -> dict[str, Any]:
     """How often the true one is named, and how many names there are."""
     heading("initialisers of untrained kernels of at least 256 weights, without the file's configuration")
     named: dict[str, list[tuple[bool, int, str]]] = defaultdict(list)
@@ -139,6 +139,7 @@ def initialisers(places: Sequence[Place]) -> None:
     what = f"true one named ({len(everything)} kernels, {unmatched} unmatched)"
     line(what, f"{hits:.2%}", "at least 99 %", bool(hits >= 0.99))
     line("names on average", f"{names:.3f}", "at most 1.3", bool(names <= 1.3))
+    return {"kernels": len(everything), "named": round(float(hits), 4), "names": round(float(names), 3)}
 
 
 def _size(place: Place, name: str, known: dict[tuple[Path, str], int] = {}) -> int:  # noqa: B006
@@ -148,7 +149,7 @@ def _size(place: Place, name: str, known: dict[tuple[Path, str], int] = {}) -> i
     return known[key]
 
 
-def faults(places: Sequence[Place], copies: int) -> None:
+def faults(places: Sequence[Place], copies: int) -> dict[str, Any]:
     """Recall of planted faults, and precision over everything that was found in all these files."""
     tally = Tally()
     with tempfile.TemporaryDirectory() as folder:
@@ -160,9 +161,10 @@ def faults(places: Sequence[Place], copies: int) -> None:
                     catalogue, report = examine(copy)
                     tally.add(place.folder.name, catalogue, planted, report, before)
     tally.print()
+    return tally.document()
 
 
-def healthy(files: Sequence[Path], what: str) -> None:
+def healthy(files: Sequence[Path], what: str) -> dict[str, Any]:
     """False alarms on trained models."""
     heading(f"trained models, {what}: errors, warnings, infos; layers")
     errors = warnings = layers = judged = over = 0
@@ -173,11 +175,11 @@ def healthy(files: Sequence[Path], what: str) -> None:
         except WtuiError as error:
             print(f"      not read: {error}")
             continue
-        counts = Counter(f.severity for f in report.findings)
+        found = Counter(f.severity for f in report.findings)
         own = sum(bool(node.tensors) for node in catalogue.root.walk())
-        errors, warnings = errors + counts["error"], warnings + counts["warning"]
+        errors, warnings = errors + found["error"], warnings + found["warning"]
         layers, judged = layers + own, judged + len(report.rows)
-        over += counts["warning"] > -(-own // 20)
+        over += found["warning"] > -(-own // 20)
         rules.update(f.rule for f in report.findings)
         for f in report.findings:
             if f.severity != "info":
@@ -187,6 +189,8 @@ def healthy(files: Sequence[Path], what: str) -> None:
     line("files with more than one warning per 20 layers, rounded up", str(over), "none", over == 0)
     line("infos by rule", str(sum(rules.values()) - errors - warnings))
     print(f"      {dict(rules)}")
+    counts = {"files": len(files), "layers": layers, "errors": errors, "warnings": warnings, "over": over}
+    return {**counts, "rules": dict(sorted(rules.items()))}
 
 
 def untrained(places: Sequence[Place]) -> None:
@@ -215,16 +219,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--torch-python", help="an interpreter that has torch")
     parser.add_argument("--wild", type=Path, nargs="*", default=[], help="folders of models that nobody here wrote")
     parser.add_argument("--copies", type=int, default=3, help="times that each fault is planted in each model")
+    parser.add_argument("--save", type=Path, help="where the counts go: wtui/insight/data/measured.json publishes them")
     options = parser.parse_args(arguments)
     options.cache.mkdir(parents=True, exist_ok=True)
     make(options.cache, options.torch_python)
     found = places(options.cache)
-    initialisers(found)
+    document = {"initialisers": initialisers(found)}
     untrained(found)
-    healthy([p.file("trained") for p in found], "trained here")
-    faults(found, options.copies)
+    document["healthy"] = healthy([p.file("trained") for p in found], "trained here")
+    document |= faults(found, options.copies)
     if options.wild:
-        healthy(wild_files(options.wild), "that nobody here wrote")
+        document["wild"] = healthy(wild_files(options.wild), "that nobody here wrote")
+        document["wild"]["from"] = sorted({p.name for root in options.wild for p in root.iterdir()})
+    if options.save:
+        options.save.write_text(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":

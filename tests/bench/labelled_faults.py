@@ -161,6 +161,58 @@ def _cut(site: Site, values: np.ndarray) -> None:
     values.reshape(-1)[-int(values.size * site.rng.uniform(0.3, 0.6)) :] = 0.0
 
 
+def _flatten(site: Site, values: np.ndarray) -> None:
+    values[...] = float(values.mean()) or 0.1
+
+
+def _two_in_four(site: Site, values: np.ndarray) -> None:
+    groups = (
+        values.reshape(-1, 4) if values.size % 4 == 0 else values.reshape(-1)[: values.size // 4 * 4].reshape(-1, 4)
+    )
+    smallest = np.argsort(np.abs(groups), axis=1)[:, :2]
+    np.put_along_axis(groups, smallest, 0.0, axis=1)
+
+
+def _louder(site: Site, values: np.ndarray) -> None:
+    axis = -1 if site.model.catalogue.format.startswith("Keras") else 0
+    np.moveaxis(values, axis, 0)[int(site.rng.integers(values.shape[axis]))] *= 100.0
+
+
+def collapsed(site: Site) -> Planted | None:
+    """A kernel replaced by its nearest matrix of rank four, rounded as it is stored."""
+    wide = [s for s in site.kernels() if len(s.tensor.shape) == 2 and min(s.tensor.shape) >= 48]
+    subject = site.pick(wide)
+    if subject is None:
+        return None
+    u, s, v = np.linalg.svd(site.model.read(subject.tensor).astype(np.float64), full_matrices=False)
+    site.model.write(subject.tensor, (u[:, :4] * s[:4]) @ v[:4])
+    return Planted("rank collapsed", ("collapsed-rank",), subject.tensor.name)
+
+
+def zero_variance(site: Site) -> Planted | None:
+    """Moving variances of nothing."""
+    units = _norms(site, "variance")
+    if not units:
+        return None
+    variance = units[int(site.rng.integers(len(units)))].part("variance")
+    assert variance is not None
+    site.model.write(variance.tensor, np.zeros(variance.tensor.shape))
+    return Planted("zero variance", ("zero-variance",), variance.tensor.name)
+
+
+def switched_off(site: Site) -> Planted | None:
+    """A norm whose scale is nothing in most channels."""
+    units = [u for u in _norms(site, "scale") if next(u.parts("scale")).tensor.size >= 8]
+    if not units:
+        return None
+    scale = units[int(site.rng.integers(len(units)))].part("scale")
+    assert scale is not None
+    values = site.model.read(scale.tensor)
+    values[: int(0.6 * len(values)) + 1] = 0.0
+    site.model.write(scale.tensor, values)
+    return Planted("norm switched off", ("norm-off",), scale.tensor.name)
+
+
 def cleared_bias(site: Site) -> Planted | None:
     """A bias of zeros in a layer without a norm behind it, where the others are not."""
     units = [
@@ -243,6 +295,12 @@ FAULTS: tuple[Fault, ...] = (
     stale_statistics,
     stuck_norm,
     copied_layer,
+    collapsed,
+    zero_variance,
+    switched_off,
+    _changed("flattened", ("constant-kernel",), 16, _flatten),
+    _changed("pruned two in four", ("sparse",), 256, _two_in_four),
+    _changed("one channel louder", ("outlier-channel",), 256, _louder),
     _changed("NaN", ("nan",), 1, _one(np.nan)),
     _changed("infinity", ("inf",), 1, _one(-np.inf)),
     _changed("flipped bit", ("stray-value", "exploded"), 1, _one(2.0**100)),

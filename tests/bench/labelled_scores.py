@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.bench.report import heading, line
 from wtui.insight.rules import RULES
@@ -30,6 +30,7 @@ class Tally:
         self._true: Counter[str] = Counter()
         self._false: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
+        self._rules_of: dict[str, tuple[str, ...]] = {}
 
     def add(
         self, where: str, catalogue: Catalogue, planted: Planted, report: Report, before: set[tuple[str, str]]
@@ -37,6 +38,7 @@ class Tally:
         """One file; `before` are (rule, tensor) of what is found without the fault."""
         result = self._result(catalogue, planted, report)
         self._faults[planted.fault][result] += 1
+        self._rules_of[planted.fault] = planted.rules
         if result == "missed":
             shape = next((t.shape for t in catalogue.tensors if t.name == planted.tensor), "")
             self._examples.setdefault(planted.fault, f"{where} {planted.tensor} {shape}")
@@ -60,6 +62,15 @@ class Tally:
             if not aside and f.severity != "info" and (f.rule, f.tensor) not in before:
                 self._false[f.rule] += 1
                 self._examples.setdefault(f"false {f.rule}", f"{where}, {planted.fault}: {f.tensor} {f.message}")
+
+    def document(self) -> dict[str, Any]:
+        """The counts, for the documentation."""
+        faults = {
+            name: {"rules": list(self._rules_of[name]), **{k: score[k] for k in ("found", "missed", "cannot tell")}}
+            for name, score in sorted(self._faults.items())
+        }
+        rules = {r.id: [self._true[r.id], self._false[r.id]] for r in RULES}
+        return {"faults": faults, "rules": {k: v for k, v in rules.items() if any(v)}}
 
     def print(self) -> None:
         """Recall by fault, then precision by rule."""

@@ -9,7 +9,7 @@ from tests.insight.helpers import KERAS, TORCH
 from tests.insight.models import GLOROT, Layer, catalogue_of, changed, examined, healthy, only, torch_like
 from wtui.insight.case import Extra
 from wtui.insight.health import Checkup, findings
-from wtui.insight.rules import RULES, table
+from wtui.insight.rules import RULES
 from wtui.insight.types import SEVERITIES
 from wtui.model import Notice
 
@@ -217,11 +217,9 @@ def test_the_worst_comes_first() -> None:
     assert found[0].rule == "nan"
 
 
-def test_ids_are_unique_and_every_rule_is_documented() -> None:
+def test_ids_are_unique_and_every_rule_says_where_its_line_is() -> None:
     ids = [rule.id for rule in RULES]
     assert len(set(ids)) == len(ids)
-    text = table()
-    assert all(f"`{i}`" in text for i in ids)
     assert all(rule.what and rule.threshold for rule in RULES)
 
 

@@ -103,3 +103,17 @@ def test_gates_have_numbers_of_their_own_and_roles_say_how_they_are_known() -> N
         assert "recorded" in b.text or "inferred" in b.text
 
     drive(DEMO / "colleague.h5", test)
+
+
+def test_distributions_side_by_side() -> None:
+    async def test(b: Browser) -> None:
+        b.select("conv2/kernel")
+        await b.press("d")
+        await b.until("distributions of 2 convolution kernels")
+        assert "▸ conv2/kernel" in b.text
+        await b.press("z")
+        await b.until("each over its own")
+        await b.press("escape")
+        await b.until("Layers")
+
+    drive(DEMO / "healthy.keras", test)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from wtui.cli import output
 from wtui.cli.check_run import check_run, run_at
+from wtui.cli.explain import EXPLAIN, explain
 from wtui.cli.options import data_parser, open_model, seconds, selected_tensors
 from wtui.cli.status import Exit, Progress
 from wtui.insight.types import SEVERITIES
@@ -38,6 +39,7 @@ EXAMPLES = """  wtui check vgg16.keras
   wtui check model.safetensors --fail-on warning
   wtui check big-model/ --within 30s
   wtui check run/                       a folder of checkpoints
+  wtui check --explain never-trained
   wtui check model.h5 --json | jq '.findings[] | select(.severity == "error")'"""
 
 PATHS = "a model file, or a folder that is a model; or a folder of checkpoints"
@@ -45,6 +47,8 @@ PATHS = "a model file, or a folder that is a model; or a folder of checkpoints"
 
 def run(arguments: Sequence[str]) -> int:
     """Examine and print; the exit code."""
+    if EXPLAIN in arguments:
+        return explain(arguments)
     options = _parser().parse_args(arguments)
     series = run_at(options.paths, options.format)
     if series is not None:
@@ -69,6 +73,7 @@ def _parser() -> Parser:
         "--fail-on", choices=SEVERITIES, default="error", help="the mildest finding that makes the exit code 1"
     )
     parser.add_argument("--within", metavar="TIME", type=seconds, help="read for at most this long (30s, 500ms, 2m)")
+    parser.add_argument(EXPLAIN, metavar="RULE", nargs="?", help="say what a rule finds, and why; without RULE: all")
     return parser
 
 

@@ -14,6 +14,7 @@ from wtui.insight.types import Evidence, Finding, Severity, Verdict
 if TYPE_CHECKING:
     from wtui.insight.chart import Chart, Part, Subject, Unit
     from wtui.stats.channel_row import ChannelRow
+    from wtui.stats.rank_row import RankRow
     from wtui.stats.row import SummaryRow
 
 __all__ = ["Case", "Extra", "Rule", "Untouched"]
@@ -38,6 +39,7 @@ class Extra(NamedTuple):
     untouched: Mapping[int, Untouched] = {}
     tokens: Sequence[str] = ()
     """Texts of tokens by their number, where a tokenizer is known."""
+    ranks: Mapping[int, RankRow] = {}
 
 
 class Rule(NamedTuple):
@@ -49,6 +51,8 @@ class Rule(NamedTuple):
     what: str
     threshold: str
     apply: Callable[[Case], Iterable[Finding]]
+    normal: str = ""
+    """What looks like it and is no fault."""
 
 
 class Case:

@@ -10,11 +10,12 @@ from typing import Any
 from wtui.insight.case import Untouched
 from wtui.insight.types import Fans, Initial, Verdict
 from wtui.stats.channel_row import ChannelRow
+from wtui.stats.rank_row import RankRow
 
-__all__ = ["channels_from", "plain", "untouched_from", "verdict_from"]
+__all__ = ["channels_from", "plain", "rank_from", "untouched_from", "verdict_from"]
 
 
-def plain(evidence: Verdict | ChannelRow | Untouched) -> list[Any]:
+def plain(evidence: Verdict | ChannelRow | Untouched | RankRow) -> list[Any]:
     """Nested lists of numbers and texts."""
     return list(evidence)
 
@@ -40,3 +41,8 @@ def untouched_from(data: Any) -> Untouched:
     """The other way round; ValueError, TypeError, LookupError for anything else."""
     found = Untouched(*data)
     return found._replace(first=tuple(found.first))
+
+
+def rank_from(data: Any) -> RankRow:
+    """The other way round; ValueError, TypeError, LookupError for anything else."""
+    return RankRow(*map(int, data))

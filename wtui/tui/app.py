@@ -54,7 +54,8 @@ class WtuiApp(App[None]):
     #panes.-only-outline #outline, #panes.-only-stats #stats, #panes.-only-plots #plots {
         width: 1fr; max-width: 1000; display: block;
     }
-    TextOverlay, TableScreen, GridScreen, ValuesScreen, PictureScreen, SpectrumScreen
+    TextOverlay, TableScreen, GridScreen, ValuesScreen, PictureScreen, SpectrumScreen,
+    RidgesScreen
     { align: center middle; background: $background; }
     #overlay { width: 90%; max-width: 110; height: 90%; border: round $primary; }
     #search { display: none; }

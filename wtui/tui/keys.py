@@ -65,6 +65,9 @@ SCREEN_KEYS: list[BindingType] = [
         "Singular values of the kernel: norm, ranks, condition, power law, by depth",
     ),
     _key("a", "over('outputs')", "layer outputs", "Run the model once, in another process: what every layer gives"),
+    _key(
+        "d", "over('ridges')", "distributions", "Distributions of all tensors of this kind, side by side over one axis"
+    ),
     _key("b", "over('grid')", "blocks", "The same tensor across all blocks, a row each, so that an odd one stands out"),
     _key(
         "f",

@@ -30,6 +30,7 @@ def open_over(screen: BrowserScreen, outline: Outline, what: str) -> None:
         "picture": _picture,
         "spectrum": _spectrum,
         "outputs": _outputs,
+        "ridges": _ridges,
         "info": _info,
         "export": _export,
     }[what](screen, outline)
@@ -106,6 +107,18 @@ def _outputs(screen: BrowserScreen, outline: Outline) -> None:
             screen.go_to(outline.subject_at(path))
 
     screen.app.push_screen(OutputsScreen(screen.outputs(), lambda: screen.outputs(anew=True)), go_to)
+
+
+def _ridges(screen: BrowserScreen, outline: Outline) -> None:
+    from wtui.tui.ridges import RidgesScreen
+
+    data, tensors = screen.plots.depth_data, outline.catalogue.tensors
+    kind = data.choice if data.members(data.choice) else data.kind_of(screen.subject)
+    names = {i: tensors[i].name for i in data.members(kind)}
+    if not names:
+        screen.notify("there are no weights in it")
+        return
+    screen.app.push_screen(RidgesScreen(kind, names, screen.results, screen.subject))
 
 
 def hand_over(app: App[None], answer: Values | Picture | Spectrum | SpectrumShare) -> None:

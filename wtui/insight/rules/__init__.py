@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wtui.insight.rules import blocks, channels, completeness, kernels, norms, training, values, whole
+from wtui.insight.rules import blocks, channels, completeness, kernels, norms, rank, training, values, whole
 
 if TYPE_CHECKING:
     from wtui.insight.case import Rule
 
-__all__ = ["RULES", "table"]
+__all__ = ["RULES"]
 
 RULES: tuple[Rule, ...] = (
     *completeness.RULES,
@@ -21,14 +21,8 @@ RULES: tuple[Rule, ...] = (
     *norms.RULES,
     *training.RULES,
     *channels.RULES,
+    *rank.RULES,
     *blocks.RULES,
     *whole.RULES,
 )
 """All rules; of findings of one severity, those of an earlier rule come first."""
-
-
-def table() -> str:
-    """The rules as a Markdown table, for the documentation."""
-    lines = ["| rule | worst | what it finds | where the line is, and why |", "|---|---|---|---|"]
-    lines += [f"| `{r.id}` | {r.severity} | {r.what} | {r.threshold} |" for r in RULES]
-    return "\n".join(lines) + "\n"

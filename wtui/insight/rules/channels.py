@@ -109,6 +109,7 @@ RULES = (
         "dead-channels", "warning", "output channels without any weight",
         f"all weights exactly 0; info where they are more than {MANY_DEAD:.0%}, or zeros are spread over all channels: "
         "pruned", dead,
+        "structured pruning",
     ),
     Rule(
         "constant-block", "warning", "blocks inside a tensor that were never written",
@@ -122,5 +123,6 @@ RULES = (
     Rule(
         "outlier-channel", "info", "channels with many times the norm of the others",
         f"above {OUTLIER:g} times the median; normal in language models", outlier,
+        "language models have a few such channels in most layers",
     ),
 )  # fmt: skip

@@ -128,6 +128,7 @@ RULES = (
     Rule(
         "sparse", "info", "pruned kernels, and the 2:4 pattern",
         f"at least {SPARSE:.0%} exact zeros among {MIN_SPARSE} weights or more; free training leaves none", sparse,
+        "pruned models, and kernels that are kept from going below 0",
     ),
     Rule(
         "few-values", "info", "clustered or quantised values in a floating-point tensor",

@@ -119,9 +119,11 @@ RULES = (
     Rule(
         "norm-stuck", "warning", "norms never trained in a trained model",
         f"scale exactly 1 and shift exactly 0, while at least {MOST:.0%} of the model's norms moved", stuck,
+        "models whose norms are not trained at all",
     ),
     Rule(
         "norm-off", "warning", "channels that a norm switches off",
         f"|scale| below a thousandth of its mean; a warning from {MANY_OFF:.0%} of the channels on", switched_off,
+        "weight decay leaves some; residual branches and last norms often start at 0, which is info",
     ),
 )  # fmt: skip

@@ -174,11 +174,14 @@ RULES = (
         "never-trained", "warning", "kernels as initialised in a trained model",
         "the values fit an initialiser although a change of 2 % of its std would show, or fit one and the layer's bias "
         "is exactly 0 while others moved; info where the file says the layer is frozen", never_trained,
+        "small kernels and untruncated normals cannot tell: nothing is said of them",
     ),
     Rule(
         "zero-bias", "warning", "biases that were cleared",
         f"all exactly 0, in a trained layer without a norm behind it, while at least {OTHERS:.0%} of the other biases "
         "are not", zero_bias,
+        "a bias in front of a norm stays at 0, since the norm takes it away; converters write zeros where there was "
+        "no bias",
     ),
     Rule("adapter-untrained", "warning", "adapters without effect", "LoRA's B all exactly 0", adapter_without_effect),
     Rule(

@@ -80,6 +80,7 @@ RULES = (
         "duplicate", "warning", "tensors with the same values as another one",
         f"every statistic equal to the last digit, at least {MIN_COPY:,} values; info for embeddings, and for copies "
         "of a whole model", duplicate,
+        "tied embeddings, averages and target networks beside the model",
     ),
     Rule("tie", "warning", "heads that should or should not be tied", "the configuration's `tie_word_embeddings`", tie),
 )  # fmt: skip
