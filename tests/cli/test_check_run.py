@@ -111,3 +111,37 @@ def test_commands_for_one_model_name_the_checkpoints(run: Run, command: str) -> 
     result = run(command, DIGITS)
     assert result.code == 2
     assert "a run of 6 checkpoints (name one of epoch-0.keras to epoch-5.keras" in result.err
+
+
+def test_tensorflows_checkpoints_are_named_by_their_prefix(run: Run, tmp_path: Path) -> None:
+    tf = pytest.importorskip("tensorflow")
+    manager = tf.train.CheckpointManager(tf.train.Checkpoint(v=tf.Variable([[1.0, 2.0]])), str(tmp_path), max_to_keep=3)
+    for _ in range(4):
+        last = manager.save()
+    result = run("check", tmp_path)
+    assert result.code == 0
+    assert result.out.startswith(f"last good: {last}  (ckpt 4, complete, finite, ")
+    assert run("check", tmp_path, "--json").document["last_good"] == last
+
+
+def test_a_training_of_keras_that_fails(run: Run, tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(16, name="a"), keras.layers.Dense(1, name="b")])
+    model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "mse", metrics=["mae"])
+    x = np.random.default_rng(0).normal(size=(64, 6)).astype("float32")
+    saved = keras.callbacks.ModelCheckpoint(str(tmp_path / "m-{epoch:02d}-{val_loss:.4f}.keras"))
+    broken = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: setattr(model.optimizer, "learning_rate", 1e30 if epoch == 3 else 0.01)
+    )
+    log = keras.callbacks.CSVLogger(str(tmp_path / "log.csv"))
+    y = x.sum(1, keepdims=True)
+    model.fit(x, y, epochs=4, verbose=0, validation_data=(x, y), callbacks=[saved, broken, log])
+    d = run("check", tmp_path, "--json").document
+    assert [c["state"] for c in d["checkpoints"]] == ["good", "good", "good", "fault"]
+    assert d["last_good"].startswith(str(tmp_path / "m-03-"))
+    assert d["checkpoints"][0]["optimizer"] is True
+    assert d["first_fault"]["kind"] == "NaN"
+    losses = [c["figures"]["val_loss"] for c in d["checkpoints"]]
+    best = min(range(3), key=lambda i: losses[i])
+    assert d["best"]["checkpoint"] == d["checkpoints"][best]["path"]

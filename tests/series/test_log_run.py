@@ -76,7 +76,8 @@ def test_it_grows_and_brings_its_figures(folder: Path) -> None:
     assert state.verdict.fault_words == "NaN in epoch 2, first at fc.weight [1,2]"
     assert state.verdict.good_words == "last good: epoch 1, finite; a log of numbers, without weights to go on from"
     assert [row.get("val_loss") for row in state.figures.rows] == [None, 1.0, pytest.approx(2 / 3)]
-    assert state.best.member == 2
+    assert (state.best.name, state.best.member) == ("val_loss", 2)
+    assert state.figures.names == ("val_loss", "loss")
     assert state.rows.records[state.members[2].path].fault == Fault("NaN", "fc.weight", (1, 2))
     subject = state.rows.tensors()[1]
     values = weights(1)["fc.weight"].astype(float)

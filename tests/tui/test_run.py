@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+import subprocess
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -270,3 +272,17 @@ def test_help_lists_the_keys_of_the_run() -> None:
         await b.press("escape")
 
     drive(DEMO, look)
+
+
+def test_the_first_frame_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from wtui.series.members import run_in\n"
+        "from wtui.series.figures import figures_of\n"
+        "import wtui.tui.app, wtui.tui.run_opening, wtui.tui.run_screen, wtui.tui.driver\n"
+        f"figures_of(run_in({str(DEMO)!r}))\n"
+        "heavy = {'numpy', 'plotext', 'numba', 'h5py', 'pyfive', 'tensorflow', 'sqlite3', 'scipy'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

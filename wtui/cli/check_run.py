@@ -74,7 +74,7 @@ def _write(report: RunReport, ascii: bool) -> None:
     if report.best is not None:
         whose = run.members[report.best.member].label
         best = report.best.name, report.best.value, whose, ", ".join(report.figures.sources)
-    lines = headline(good.path if good else None, verdict.good_words, verdict.fault_words, best)
+    lines = headline(good.opened_as if good else None, verdict.good_words, verdict.fault_words, best)
     lines += note_lines([f for f in report.findings if f.rule != "fault-in-run"], width)
     lines.append([(f"{len(run.members)} checkpoints, ordered by {run.ordered_by}", "dim")])
     lines += [[(f"left out: {o.name}: {o.reason}", "dim")] for o in run.outsiders]
@@ -95,7 +95,7 @@ def _document(report: RunReport) -> dict[str, Any]:
     about = [{"checkpoint": f.evidence.get("checkpoint"), **d}
              for f, d in zip(report.findings, documents.finding_list(report.findings), strict=True)]  # fmt: skip
     for path, its in report.reports.items():
-        about += [{"checkpoint": path, **d} for d in documents.finding_list(its.findings)]
+        about += [{"checkpoint": path.removesuffix(".index"), **d} for d in documents.finding_list(its.findings)]
     read = sum(h is not None for h in verdict.health) / len(verdict.health) if verdict.health else 1.0
     best = report.best
     return {
@@ -105,10 +105,10 @@ def _document(report: RunReport) -> dict[str, Any]:
         "read": read,
         "complete": report.complete,
         "ordered_by": run.ordered_by,
-        "last_good": None if verdict.last_good is None else run.members[verdict.last_good].path,
-        "first_fault": first and fault and {"checkpoint": first.path, "kind": fault.kind, "tensor": fault.tensor,
+        "last_good": None if verdict.last_good is None else run.members[verdict.last_good].opened_as,
+        "first_fault": first and fault and {"checkpoint": first.opened_as, "kind": fault.kind, "tensor": fault.tensor,
                                             "index": None if fault.index is None else list(fault.index)},
-        "best": best and {"figure": best.name, "value": best.value, "checkpoint": run.members[best.member].path,
+        "best": best and {"figure": best.name, "value": best.value, "checkpoint": run.members[best.member].opened_as,
                           "sources": list(report.figures.sources)},
         "checkpoints": [_checkpoint(report, i) for i in range(len(run.members))],
         "findings": about,
@@ -122,7 +122,7 @@ def checkpoint_document(
     from wtui.cli.documents import finite
 
     return {
-        "path": member.path,
+        "path": member.opened_as,
         "label": member.label,
         "epoch": member.place.epoch,
         "step": member.place.step,

@@ -138,7 +138,7 @@ def _findings(run: Run, records: dict[str, Record], verdict: RunVerdict) -> tupl
         fault = records[member.path].fault
         assert fault is not None
         outlived = verdict.last_good is not None and verdict.last_good > verdict.first_fault
-        numbers: dict[str, float | int | str | None] = {"checkpoint": member.path, "since": member.label}
+        numbers: dict[str, float | int | str | None] = {"checkpoint": member.opened_as, "since": member.label}
         advice = "go on from a checkpoint before it, with a lower learning rate or loss scale"
         found.append(Finding("warning" if outlived else "error", "fault-in-run", "", fault.tensor,
                              verdict.fault_words, numbers, "" if outlived else advice))  # fmt: skip
@@ -146,12 +146,12 @@ def _findings(run: Run, records: dict[str, Record], verdict: RunVerdict) -> tupl
         if health is not None and health.kind in ("unreadable", "incomplete", "stranger"):
             severity: Severity = "warning" if health.kind == "stranger" else "error"
             text = f"{member.label}: {health.words}"
-            found.append(Finding(severity, f"{health.kind}-checkpoint", "", "", text, {"checkpoint": member.path}))
+            found.append(Finding(severity, f"{health.kind}-checkpoint", "", "", text, {"checkpoint": member.opened_as}))
     known = [(m, records[m.path]) for m in run.members if m.path in records]
     for (a, before), (b, after) in pairwise(known):
         jump = jump_between(before, after)
         if jump is not None:
-            numbers = {"checkpoint": b.path, "ratio": jump.ratio, "tensors": jump.tensors}
+            numbers = {"checkpoint": b.opened_as, "ratio": jump.ratio, "tensors": jump.tensors}
             text = jump_words(jump, a.label, b.label)
             found.append(Finding("warning", "jump-in-run", "", jump.tensor, text, numbers))
     return tuple(sorted(found, key=lambda f: f.severity != "error"))

@@ -9,7 +9,7 @@ import csv
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.series.members import MAX_TEXT, trainer_state
@@ -17,7 +17,7 @@ from wtui.series.members import MAX_TEXT, trainer_state
 if TYPE_CHECKING:
     from wtui.series.members import Member, Run
 
-__all__ = ["Best", "Figures", "best_of", "figures_of"]
+__all__ = ["Best", "Figures", "best_of", "figures_of", "ordered_names"]
 
 MAX_LOGS = 20
 """Log files in one folder that are read."""
@@ -78,9 +78,13 @@ def figures_of(run: Run) -> Figures:
         sources.append("trainer_state.json")
     for row, more in zip(rows, states, strict=True):
         row.update({k: v for k, v in more.items() if k not in row})
+    return Figures(ordered_names(rows), tuple(rows), tuple(sources))
+
+
+def ordered_names(rows: Iterable[Mapping[str, float]]) -> tuple[str, ...]:
+    """Names of all figures, those of validation first, then those that say how good a model is."""
     names = {name: None for row in rows for name in row}
-    ordered = sorted(names, key=lambda n: (not _VALIDATION.search(n), not is_merit(n)))
-    return Figures(tuple(ordered), tuple(rows), tuple(sources))
+    return tuple(sorted(names, key=lambda n: (not _VALIDATION.search(n), not is_merit(n))))
 
 
 def is_merit(name: str) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from wtui.cache import stamp_of
 from wtui.errors import WtuiError
-from wtui.series.figures import Figures, figures_of
+from wtui.series.figures import Figures, figures_of, ordered_names
 from wtui.series.members import Run, run_in
 from wtui.series.protocol import PATIENCE, Gone, Listed, Pending, Taken, Trouble
 from wtui.series.signature import signature
@@ -157,8 +157,7 @@ class Follower:
             {**old.get(m.path, {}), **row} if m.path in self._gone else row
             for m, row in zip(run.members, figures.rows, strict=True)
         )
-        names = dict.fromkeys([*figures.names, *(name for row in rows for name in row)])
-        return figures._replace(names=tuple(names), rows=rows)
+        return figures._replace(names=ordered_names(rows), rows=rows)
 
     def _sort_out(self) -> None:
         """Which members are to be read: their content is new and, in a folder that is followed, at rest."""

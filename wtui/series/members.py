@@ -52,6 +52,11 @@ class Member(NamedTuple):
     """Figures of merit that its name holds."""
 
     @property
+    def opened_as(self) -> str:
+        """What frameworks and `wtui` take: of a TensorFlow checkpoint the prefix of its files."""
+        return self.path.removesuffix(".index")
+
+    @property
     def label(self) -> str:
         """What to call it: `epoch 4`, or its name where that says nothing of a place."""
         return self.place.label or self.name

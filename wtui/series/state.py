@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from wtui.series.changes import Change, relative
-from wtui.series.figures import Best, Figures, best_of
+from wtui.series.figures import Best, Figures, best_of, ordered_names
 from wtui.series.jumps import Jump, jump_between, jump_words
 from wtui.series.protocol import Changed, Gone, Listed, Pending, Reading, Rested, Taken, Trouble
 from wtui.series.timeline import CHANGE, Rows
@@ -55,8 +55,7 @@ class RunState:
             return self._figures
         rows = self._figures.rows or ({},) * len(self.members)
         merged = tuple({**its, **row} for its, row in zip(recorded, rows, strict=True))
-        names = dict.fromkeys([*self._figures.names, *(n for row in merged for n in row)])
-        return Figures(tuple(names), merged, (*self._figures.sources, "the records"))
+        return Figures(ordered_names(merged), merged, (*self._figures.sources, "logged with the weights"))
 
     @property
     def best(self) -> Best | None:

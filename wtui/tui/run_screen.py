@@ -203,8 +203,9 @@ class RunScreen(RunView):
     def action_copy(self) -> None:
         """Copy the path of the checkpoint, and show it."""
         if self._path:
-            self.app.copy_to_clipboard(os.path.abspath(self._path))
-            self.notify(escape(self._path), title="path", markup=False)
+            path = self.state.members[self.table.column].opened_as
+            self.app.copy_to_clipboard(os.path.abspath(path))
+            self.notify(escape(path), title="path", markup=False)
 
     def on_run_table_chosen(self) -> None:
         """Browse the checkpoint at what the row is about."""
