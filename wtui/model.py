@@ -144,7 +144,19 @@ class Notice(NamedTuple):
 class Catalogue:
     """Everything that a weight file's metadata says. Immutable once built; safe to read from any thread."""
 
-    __slots__ = ("_by_name", "_locate", "_totals", "files", "format", "metadata", "path", "root", "tensors", "warnings")
+    __slots__ = (
+        "_by_name",
+        "_locate",
+        "_totals",
+        "files",
+        "format",
+        "metadata",
+        "path",
+        "root",
+        "tensors",
+        "unreadable",
+        "warnings",
+    )
 
     def __init__(
         self,
@@ -169,9 +181,12 @@ class Catalogue:
         root.seal()
         self.tensors: tuple[TensorEntry, ...] = tuple(checked(tensors, self.files))
         self._by_name: dict[str, int] | None = None
+        lost = [t for t in self.tensors if t.problem]
+        self.unreadable = sum(t.dtype not in NO_NUMBERS for t in lost)
+        """Tensors whose values should be there and cannot be read, as far as metadata tells."""
         self.warnings: tuple[Notice, ...] = (
             *warnings,
-            *(Notice(t.name, t.problem, lost=t.dtype not in NO_NUMBERS) for t in self.tensors if t.problem),
+            *(Notice(t.name, t.problem, lost=t.dtype not in NO_NUMBERS) for t in lost),
         )
 
     def index(self, name: str) -> int:

@@ -267,7 +267,7 @@ def test_the_demos_language_model_says_what_was_planted(run: Run) -> None:
 
 def test_the_demos_adapter_changes_nothing(run: Run) -> None:
     assert first_lines_about(run, DEMO / "adapter") == (
-        "LoRA adapter for tiny-lm: rank 4, alpha 8, on q_proj, v_proj, 8 weights changed"
+        "LoRA adapter for tiny-lm: rank 4, alpha 8, on q_proj, v_proj, 8 weights"
     )
     document = run("check", DEMO / "adapter", "--json", "--fail-on", "warning").document
     assert [(f["severity"], f["rule"]) for f in document["findings"]] == [("warning", "adapter-untrained")] * 8

@@ -49,7 +49,7 @@ def test_the_change_of_a_weight(dtype: str, pieces: bool, tmp_path: Path, monkey
             np.testing.assert_allclose(delta.summary().l2, np.linalg.norm(expected), rtol=1e-5)
             assert model.totals.parameters == a.size + b.size
             assert (model.root.class_name, model.root.config["r"]) == ("LoRA adapter", 4)
-            about = "LoRA adapter for org/base: rank 4, alpha 8, on q_proj, 1 weights changed"
+            about = "LoRA adapter for org/base: rank 4, alpha 8, on q_proj, 1 weights"
             assert model.catalogue.metadata["about"] == about
             assert not model.warnings
 

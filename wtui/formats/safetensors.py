@@ -15,7 +15,7 @@ from wtui.formats.packed.folder import values_of
 from wtui.formats.safe.folder import with_deltas
 from wtui.formats.safe.header import MAX_HEADER, Header, cut_off, entries, read_first, read_header
 from wtui.model import Catalogue, LayerNode, Notice, TensorEntry
-from wtui.storage import file_ref
+from wtui.storage import file_ref, is_remote
 
 if TYPE_CHECKING:
     from wtui.formats.probe import Probe
@@ -48,7 +48,8 @@ def _described(probe: Probe, header: Header) -> Catalogue:
     files = (file_ref(probe.file),)
     keep_order = _order_is_meant(tensors)
     name = os.path.basename(probe.path)
-    config = configuration(probe, "config.json", warnings) if name == WHOLE else None
+    beside = name == WHOLE and not is_remote(probe.path)  # elsewhere it would be one more request
+    config = configuration(probe, "config.json", warnings) if beside else None
     warnings += alone(name)
     tensors = values_of(tensors, probe, files, warnings, config)
     root = LayerNode(name, "", class_in(config or {}), config)

@@ -75,6 +75,7 @@ def layer_panel(
     width: int,
     *,
     done: tuple[int, int] = (0, 0),
+    finished: bool = False,
     reading: Sequence[Line] = (),
     facts: Sequence[Line] = (),
 ) -> list[Line]:
@@ -88,7 +89,7 @@ def layer_panel(
     lines += _parts_lines(node, catalogue, width)
     if not totals.tensors:
         return [*lines, [], [("no weights in this layer", "dim")]]
-    return [*lines, [], *_together(row, width, done)]
+    return [*lines, [], *_together(row, width, done, finished)]
 
 
 def model_panel(
@@ -98,6 +99,7 @@ def model_panel(
     width: int,
     *,
     done: tuple[int, int] = (0, 0),
+    finished: bool = False,
     facts: Sequence[Line] = (),
     waits: bool = False,
 ) -> list[Line]:
@@ -118,7 +120,7 @@ def model_panel(
                     (" values made of them" if group == "derived" else " values beside", "dim"),
                 ]
             )
-    return lines if waits else [*lines, [], *_together(row, width, done)]
+    return lines if waits else [*lines, [], *_together(row, width, done, finished)]
 
 
 def _wrapped(reading: Sequence[Line], width: int) -> list[Line]:
@@ -168,7 +170,8 @@ def _shape_lines(tensor: TensorEntry, axes: Sequence[str], width: int) -> list[L
 def _facts(tensor: TensorEntry) -> Line:
     """`float32 · trainable · 9.4 MB`."""
     trainable = {True: "trainable", False: "not trainable", None: "trainable ?"}[tensor.trainable]
-    encoding = "" if tensor.encoding == "raw" else f" as {escape(tensor.encoding)}"
+    told = tensor.encoding == "raw" or "about" in dict(tensor.encoding_args)
+    encoding = "" if told else f" as {escape(tensor.encoding)}"
     group = "" if tensor.group == "model" else f" · {tensor.group}"
     facts = f"{escape(tensor.dtype)}{encoding} · {trainable} · {numbers.size(tensor.nbytes)}{group}"
     return [(facts, "")]
@@ -199,14 +202,15 @@ def _parts_lines(node: LayerNode, catalogue: Catalogue, width: int) -> list[Line
     return lines
 
 
-def _together(row: SummaryRow | None, width: int, done: tuple[int, int]) -> list[Line]:
+def _together(row: SummaryRow | None, width: int, done: tuple[int, int], finished: bool = False) -> list[Line]:
     """Numbers of several tensors merged, and how many of them are in."""
     have, there = done
     if row is None or have == 0:
         return [[("reading …", "dim")]]
     head: Line = [("all weights together", "title")]
     if have < there:
-        head.append((f"  so far {have} of {there}", "warning"))
+        told = f"{have} of {there} read" if finished else f"so far {have} of {there}"
+        head.append((f"  {told}", "warning"))
     return [head, *number_lines(row, width, merged=True)]
 
 

@@ -51,7 +51,7 @@ def scan_line(progress: Progress | None, finished: Finished | None, failures: in
     """`scan 74 %  3.1 GB/s  1 s left`, and at the end that everything was read, or how much was not."""
     if finished is not None:
         if failures:
-            return [(f"{failures:,} tensors not readable ", "warning")]
+            return [(f"{failures:,} tensor{'s' if failures > 1 else ''} not readable ", "warning")]
         return [("known from an earlier run " if finished.recalled else "all read ", "good")]
     if progress is None or not progress.total:
         return [("", "")]

@@ -130,7 +130,8 @@ class BrowserScreen(TreeScreen):
         from wtui.render.status import model_line, scan_line
 
         if self.outline is not None:
-            right = scan_line(self.results.progress, self.results.finished, len(self.results.failures))
+            failures = len(self.results.failures) + self.outline.catalogue.unreadable
+            right = scan_line(self.results.progress, self.results.finished, failures)
             room = self.size.width - line_width(right) - 1
             self.status.show(model_line(self.outline.catalogue, len(self.outline.layers) - 1, room), right)
 

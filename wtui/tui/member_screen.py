@@ -70,7 +70,8 @@ class MemberScreen(BrowserScreen):
     def show_status(self) -> None:
         if self.outline is None:
             return
-        right = scan_line(self.results.progress, self.results.finished, len(self.results.failures))
+        failures = len(self.results.failures) + self.outline.catalogue.unreadable
+        right = scan_line(self.results.progress, self.results.finished, failures)
         members = self._state.members
         number = next((i for i, m in enumerate(members, 1) if m.path == self.member.path), 0)
         left: Line = [(f" {escape(self.member.label)}", "title"), (f"  {number} of {len(members)} ", "dim")]

@@ -79,11 +79,14 @@ def panel_lines(
     if node is catalogue.root:
         facts = _architecture(plan, subject, width)
         told, waits = _model_reading(outline, results), _waits(results)
-        lines = model_panel(catalogue, told, row, width, done=done, facts=facts, waits=waits)
+        finished = results.finished is not None
+        lines = model_panel(catalogue, told, row, width, done=done, finished=finished, facts=facts, waits=waits)
         return lines, escape(node.name)
     reading = _grouped(_below(node.path, results.findings))
     facts = _architecture(plan, subject, width)
-    return layer_panel(node, catalogue, row, width, done=done, reading=reading, facts=facts), escape(node.name)
+    finished = results.finished is not None
+    lines = layer_panel(node, catalogue, row, width, done=done, finished=finished, reading=reading, facts=facts)
+    return lines, escape(node.name)
 
 
 def _below(path: str, findings: Sequence[Finding]) -> list[Finding]:

@@ -7,7 +7,7 @@ certain stays as it is, with a problem: statistics of packed words would be no s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wtui.formats.packed import bnb, foreign, scaled, words
@@ -38,7 +38,7 @@ _HANDLERS: dict[str, Callable[[Module], Outcome]] = {
 """Role of a tensor that shows that a module is packed -> what makes its tensors anew."""
 
 
-def settings_of(config: Mapping[str, Any], beside: Sequence[Mapping[str, Any]] = ()) -> Mapping[str, Any]:
+def settings_of(config: Mapping[str, Any], beside: Iterable[Mapping[str, Any]] = ()) -> Mapping[str, Any]:
     """How the weights are packed, as `config.json` says (`quantization_config`), or a file of CONFIGURATIONS does."""
     inner = config.get("text_config")
     for place in (config, inner if isinstance(inner, Mapping) else {}):

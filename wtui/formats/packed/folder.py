@@ -33,6 +33,6 @@ def values_of(
 
     def settings() -> Any:
         main = configuration(probe, "config.json", notices) if config is None else config
-        return settings_of(main, [configuration(probe, name, notices) for name in CONFIGURATIONS])
+        return settings_of(main, (configuration(probe, name, notices) for name in CONFIGURATIONS))
 
     return unpacked(tensors, settings, read)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from wtui.errors import WtuiError
 from wtui.model import RAW, Extent, TensorEntry, stored_bytes
 
-__all__ = ["BESIDE", "PIECE", "Module", "Outcome", "Reader", "Rows", "rows_of"]
+__all__ = ["BESIDE", "MAX_PIECES", "PIECE", "Module", "Outcome", "Reader", "Rows", "pieces_of", "rows_of"]
 
 Reader = Callable[[Extent], bytes]
 """Gives the bytes of an extent; WtuiError if they cannot be had."""
@@ -22,6 +22,9 @@ BESIDE = "quantisation"
 
 PIECE = 1 << 20
 """Bytes of packed values that are decoded at once: 8 MB of floats for 4-bit integers."""
+
+MAX_PIECES = 1 << 16
+"""Runs of rows of one tensor; real ones have some hundreds, one of many tiny experts perhaps thousands."""
 
 MAX_SMALL = 1 << 16
 """Bytes of a tensor that describes another one: a shape, a text."""
@@ -53,7 +56,7 @@ class Module:
         if number is None:
             return None
         tensor = self._tensors[number]
-        return tensor if whole(tensor) is not None and tensor.byteorder == "<" else None
+        return tensor if tensor.size and whole(tensor) is not None and tensor.byteorder == "<" else None
 
     def has(self, name: str) -> bool:
         """Whether the module has a tensor of this name, in whatever state."""
@@ -86,6 +89,11 @@ class Module:
         """The name of a weight in the module, if no other tensor has it, else the name of what holds it."""
         wanted = self.prefix + name
         return of.name if wanted in self._numbers and wanted != of.name else wanted
+
+
+def pieces_of(shape: tuple[int, ...], row_bytes: int, piece: int = PIECE) -> int:
+    """How many runs `rows_of` gives."""
+    return prod(shape[:-2]) * -(-(shape[-2] if len(shape) > 1 else 1) // max(1, piece // max(row_bytes, 1)))
 
 
 class Rows(NamedTuple):

@@ -11,7 +11,7 @@ from math import prod
 from struct import unpack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wtui.formats.packed.module import BESIDE, Module, extent_of, lines, rows_of
+from wtui.formats.packed.module import BESIDE, MAX_PIECES, Module, extent_of, lines, pieces_of, rows_of
 from wtui.model import DTYPE_BITS, Extent, Part, TensorEntry
 
 if TYPE_CHECKING:
@@ -158,6 +158,8 @@ def _outcome(
     module: Module, stored: Stored, dtype: str, about: str, *beside: TensorEntry | None, name: str = "weight"
 ) -> Outcome:
     """The weight as values."""
+    if pieces_of(stored.shape, stored.row_bytes) > MAX_PIECES:
+        return module.not_values("it is cut into too many small matrices", stored.weight)
     arguments: dict[str, Any] = {
         "about": about, "stored": stored.dtype, "offset": stored.offset, "row_bytes": stored.row_bytes,
         "row_block": stored.grid.rows, "column_block": stored.grid.columns, "scale_columns": stored.grid.per_row,
@@ -214,11 +216,8 @@ def _shape(module: Module, packed: TensorEntry) -> tuple[int, ...]:
 
 def _bits(module: Module, packed: TensorEntry, shape: tuple[int, ...]) -> int:
     """Bits of a value: those of the configuration if it names just one width, else what the words' number allows."""
-    said = {
-        g["weights"]["num_bits"]
-        for g in _mapping(module.settings.get("config_groups")).values()
-        if isinstance(g, Mapping) and isinstance(g.get("weights"), Mapping) and "num_bits" in g["weights"]
-    }
+    groups = _mapping(module.settings.get("config_groups")).values()
+    said = [_mapping(_mapping(group).get("weights")).get("num_bits") for group in groups]
     fitting = [b for b in PACKED_BITS if packed.shape[-1] in (-(-shape[-1] * b // WORD), -(-shape[-1] // WORD) * b)]
     wanted = [b for b in fitting if b in said] or fitting
     return wanted[0] if len(wanted) == 1 else 0

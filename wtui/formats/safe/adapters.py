@@ -28,6 +28,9 @@ PIECE = 8 << 20
 """Bytes of the product that are made at once."""
 
 _FIRST = re.compile(r"^(.*?)\.?(?:lora_(?P<embedding>embedding_)?A|lora[._](?P<down>down))(?P<rest>(?:\.\w+)*)$")
+MAX_VALUES = 1 << 31
+"""Values of a product: twice the embedding of the largest vocabularies. Two thin matrices can make any number."""
+
 _MAGNITUDE = ".lora_magnitude_vector"
 FLOATS = ("float32", "bfloat16", "float16", "float64")
 
@@ -69,7 +72,7 @@ def about(config: Mapping[str, Any], found: Sequence[TensorEntry]) -> str:
     targets = config.get("target_modules")
     if isinstance(targets, list) and targets:
         facts.append("on " + ", ".join(str(t)[:40] for t in targets[:8]) + (", ..." if len(targets) > 8 else ""))
-    facts += [f"{len(found):,} weights changed"] if found else []
+    facts += [f"{len(found):,} weights"] if found else []
     return text + (": " if facts else "") + ", ".join(facts)
 
 
@@ -98,6 +101,8 @@ def _delta(pair: _Pair, config: Mapping[str, Any]) -> TensorEntry | None:
         return None
     rank, outputs = pair.a.shape[0], pair.b.shape[0]
     if pair.b.shape[1] != rank or min(*pair.a.shape, *pair.b.shape) < 1:
+        return None
+    if outputs * prod(pair.a.shape[1:]) > MAX_VALUES:
         return None
     transposed = pair.embedding or (config.get("fan_in_fan_out") is True and len(pair.a.shape) == 2)
     shape = (outputs, *pair.a.shape[1:])
