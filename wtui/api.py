@@ -181,6 +181,11 @@ class Model:
         return tuple(t for t in self._opened.tensors if t.group == "model")
 
     @cached_property
+    def trainable_tensors(self) -> tuple[Tensor, ...]:
+        """Those that training changes, as `trainable_variables` of Keras; empty where nothing says which they are."""
+        return tuple(t for t in self.tensors if t.trainable)
+
+    @cached_property
     def other_tensors(self) -> tuple[Tensor, ...]:
         """Tensors stored with the model that are no part of it: the optimizer's slots and counters."""
         return tuple(t for t in self._opened.tensors if t.group != "model")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from wtui.live.arrays import describe, framework_of
 from wtui.live.memory import Branch, InMemory, Leaf, plant
+from wtui.model import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,6 +30,8 @@ __all__ = [
 
 MAX_DEPTH = 64
 """Layers inside layers; Keras itself fails far below."""
+
+NOT_BUILT = "not built yet: layers make their variables when they are called, or by build(input_shape)"
 
 _CONTAINED = ("layers", "input_layers", "output_layers")
 """What the configuration of a model repeats of its layers."""
@@ -51,7 +54,8 @@ def is_keras_optimizer(value: object) -> bool:
 def open_keras(model: Any) -> InMemory:
     """The tree of a model; variables that were not created yet (before `build`) are not in it."""
     root = keras_branch(model)
-    return plant(f"{root.name} (in memory)", keras_title(model), root, metadata=_metadata(model))
+    notices = () if getattr(model, "built", True) else (Notice("", NOT_BUILT),)
+    return plant(f"{root.name} (in memory)", keras_title(model), root, metadata=_metadata(model), notices=notices)
 
 
 def keras_branch(model: Any, name: str = "") -> Branch:
