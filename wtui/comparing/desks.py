@@ -33,8 +33,31 @@ if TYPE_CHECKING:
 
 __all__ = ["CountDesk", "InsideBothDesk", "LookAtBothDesk"]
 
+SHARE = 0.1
+"""Share of the time that may go into numbers of a layer that is not read whole: with 20,000 tensors they take long."""
+
 MIN_BINS = 8
 """Bins that a histogram keeps, however wide the buckets are that its values were counted in."""
+
+
+class _Pause:
+    """Between two answers about the same layer: LAYER_EVERY, or longer where an answer takes long."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._began = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether it is time."""
+        return time.perf_counter() >= self._until
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        now = time.perf_counter()
+        self._until = now + max(LAYER_EVERY, (now - self._began) / SHARE)
 
 
 class LookAtBothDesk:
@@ -44,7 +67,7 @@ class LookAtBothDesk:
         self._known = known
         self._layer: int | None = None
         self._stale = False
-        self._last = 0.0
+        self._pause = _Pause()
         self._answers: list[Any] = []
 
     def news(self) -> None:
@@ -57,8 +80,8 @@ class LookAtBothDesk:
         known, subject = self._known, question.subject
         self._layer = -1 - subject if subject < 0 else None
         if self._layer is not None:
-            first = known.folds[0].tensors(self._layer) if self._layer else []
-            self._stale, self._last = True, 0.0
+            first = known.members(self._layer) if self._layer else []
+            self._stale, self._pause = True, _Pause()
         else:
             first = [subject]
             self._sample(subject)
@@ -66,10 +89,10 @@ class LookAtBothDesk:
         return True
 
     def answers(self) -> list[Any]:
-        if self._stale and (not self._known.waiting or time.perf_counter() - self._last >= LAYER_EVERY):
-            self._last, self._stale = time.perf_counter(), False
-            found = self._known.layer(self._layer) if self._layer is not None else None
-            self._stale = found is None and self._layer is not None
+        if self._layer is not None and self._stale and (not self._known.waiting or self._pause.over):
+            with self._pause:
+                found = self._known.layer(self._layer)
+            self._stale = found is None
             self._answers += [found] if found is not None else []
         answers, self._answers = self._answers, []
         return answers
@@ -101,35 +124,41 @@ class CountDesk:
     def __init__(self, known: KnownPairs) -> None:
         self._known = known
         self._asked: AskHistogram | None = None
+        self._stale = False
+        self._pause = _Pause()
         self._answers: list[BothCounted] = []
 
     def news(self) -> None:
         """Something was read."""
-        self._answer()
+        self._stale = self._asked is not None
 
     def take(self, question: Any) -> bool:
         if not isinstance(question, AskHistogram):
             return False
         self._asked = question
-        self._answer()
+        self._stale, self._pause = True, _Pause()
         return True
 
     def answers(self) -> list[Any]:
+        asked = self._asked
+        known = self._known
+        if asked and self._stale and (asked.subject >= 0 or not known.waiting or self._pause.over):
+            self._stale = False
+            with self._pause:
+                self._answer(asked)
         answers, self._answers = self._answers[-1:], []
         return answers
 
     @property
     def due(self) -> bool:
-        return False
+        return self._stale
 
     def close(self) -> None:
         """Nothing runs."""
 
-    def _answer(self) -> None:
+    def _answer(self, asked: AskHistogram) -> None:
         """Answer from what is known; the question stays open until that is everything."""
-        asked, known = self._asked, self._known
-        if asked is None:
-            return
+        known = self._known
         both, missing = known.summaries(asked.subject)
         if missing:
             known.scanner.again(missing)

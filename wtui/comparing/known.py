@@ -44,6 +44,7 @@ class KnownPairs:
         self.samples: dict[int, tuple[Summary | None, Summary | None]] = {}
         self.channels: dict[int, NDArray[np.float64]] = {}
         """(2, channels) by pair: sums of squared differences, and of A's squares."""
+        self._members: tuple[int, list[int]] = (-1, [])
         self._layers = list(joined.catalogue.root.walk())
         self._sizes = [c.tensors for c in (joined.a, joined.b)]
 
@@ -74,6 +75,12 @@ class KnownPairs:
         wanted = self.comparison.wanted(pair)
         return likeliest_layout(wanted.a, wanted.b, wanted.layouts)
 
+    def members(self, position: int) -> list[int]:
+        """The tensors that are taken together for the layer at a position; asked again and again for the same one."""
+        if self._members[0] != position:
+            self._members = position, self.folds[0].tensors(position)
+        return self._members[1]
+
     def nbytes(self, number: int) -> int:
         """Bytes of its values in both models, in their own dtypes."""
         return sum(s.entry.nbytes for s in self.sides(number) if s is not None)
@@ -81,7 +88,7 @@ class KnownPairs:
     def size(self, subject: int, side: Side) -> int:
         """Values that A or B has in a tensor or layer."""
         of, tensors = (self.joined.a_of, self._sizes[0]) if side == "A" else (self.joined.b_of, self._sizes[1])
-        numbers = [subject] if subject >= 0 else self.folds[0].tensors(-1 - subject)
+        numbers = [subject] if subject >= 0 else self.members(-1 - subject)
         return sum(tensors[i].size for n in numbers if (i := of(n)) is not None)
 
     def keep(self, outcome: ReadOutcome) -> PairRow:
@@ -113,7 +120,7 @@ class KnownPairs:
         if lacking:
             self.scanner.again(lacking)
             return None
-        numbers = self.folds[0].tensors(position)
+        numbers = self.members(position)
         done = sum(n not in self.waiting for n in numbers)
         rows = [t.summary.row() if t.done else None for t in together]
         change = self.comparison.layer(self._layers[position])

@@ -12,6 +12,7 @@ from wtui.engine.session import DeskSession
 if TYPE_CHECKING:
     from wtui.comparing.comparison import Comparison
     from wtui.comparing.joined import Joined
+    from wtui.comparing.protocol import PairRow
     from wtui.engine.compare_all import ReadOutcome
 
 __all__ = ["CompareSession"]
@@ -31,11 +32,14 @@ class CompareSession(DeskSession):
         files = (*comparison.a.catalogue.files, *comparison.b.catalogue.files)
         self._ready(self.known.scanner, sum(map(self.known.nbytes, self.known.numbers)), files)
 
-    def keep(self, outcomes: list[ReadOutcome]) -> list[Any]:
-        rows = tuple(map(self.known.keep, outcomes))
+    def keep(self, outcome: ReadOutcome) -> PairRow:
+        row = self.known.keep(outcome)
         for desk in self.desks:
             desk.news()
-        return [Compared(rows)]
+        return row
+
+    def said(self, kept: list[PairRow]) -> list[Any]:
+        return [Compared(tuple(kept))]
 
     def close(self) -> None:
         """Stop scanning and close the files."""

@@ -67,8 +67,12 @@ class DeskSession:
         self._finished = False
         self._asked = False
 
-    def keep(self, outcomes: list[Any]) -> list[Any]:
-        """Keep what the scanner has brought, and let the desks hear of it; what there is to say."""
+    def keep(self, outcome: Any) -> Any:
+        """Keep what the scanner has brought, and let the desks hear of it; what `said` needs to know."""
+        raise NotImplementedError
+
+    def said(self, kept: list[Any]) -> list[Any]:
+        """What there is to say of all that was kept within a moment."""
         raise NotImplementedError
 
     def start(self) -> None:
@@ -104,13 +108,13 @@ class DeskSession:
         return answers + self._progress()
 
     def _read(self, outcome: Any) -> list[Any]:
-        """Take what the scanner has brought within a moment."""
-        outcomes: list[Any] = []
+        """Keep what the scanner brings within a moment."""
+        kept: list[Any] = []
         until = time.perf_counter() + GATHER
         while outcome is not None:
-            outcomes.append(outcome)
+            kept.append(self.keep(outcome))
             outcome = self._scanner.take(0) if time.perf_counter() < until else None
-        return self.keep(outcomes) if outcomes else []
+        return self.said(kept) if kept else []
 
     def _progress(self) -> list[Any]:
         """A word on how far the scan is, now and then; at its end, that it is done."""
@@ -171,20 +175,22 @@ class Session(DeskSession):
         super().close()
         self._files.close()
 
-    def keep(self, outcomes: list[Outcome]) -> list[Any]:
-        answers: list[Any] = []
-        done: list[int] = []
-        for tensor, summary, problem in outcomes:
-            if summary is None:
-                self.known.waiting.discard(tensor)
-                answers += [Failed(i, problem) for i in self.known.with_aliases([tensor])]
-            else:
-                self.known.keep(tensor, summary)
-                done.append(tensor)
-            for desk in self.desks:
-                desk.keep(tensor, summary, problem)
+    def keep(self, outcome: Outcome) -> Outcome:
+        tensor, summary, problem = outcome
+        if summary is None:
+            self.known.waiting.discard(tensor)
+        else:
+            self.known.keep(tensor, summary)
+        for desk in self.desks:
+            desk.keep(tensor, summary, problem)
+        return outcome
+
+    def said(self, kept: list[Outcome]) -> list[Any]:
+        known = self.known
+        answers: list[Any] = [
+            Failed(i, k.problem) for k in kept if k.summary is None for i in known.with_aliases([k.tensor])
+        ]
+        done = [k.tensor for k in kept if k.summary is not None]
         if done:
-            answers.append(
-                Scanned(tuple((i, self.known.rows[self.known.owner(i)]) for i in self.known.with_aliases(done)))
-            )
+            answers.append(Scanned(tuple((i, known.rows[known.owner(i)]) for i in known.with_aliases(done))))
         return answers

@@ -77,6 +77,11 @@ class PairResults:
         return self._marked
 
     @property
+    def failed(self) -> int:
+        """Tensors that could not be read."""
+        return sum(bool(row.problem) for row in self.rows.values()) if self.finished is not None else 0
+
+    @property
     def differences(self) -> dict[int, DifferenceRow]:
         """Of the pairs that are read, by number."""
         return self._differences

@@ -86,7 +86,7 @@ class PairScreen(TreeScreen):
 
         results = self.results
         if results is not None:
-            right = scan_line(results.progress, results.finished, 0)
+            right = scan_line(results.progress, results.finished, results.failed)
             room = self.size.width - line_width(right) - 1
             self.status.show(pair_line(self.both.names, _facts(results), room), right)
 

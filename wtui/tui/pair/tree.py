@@ -41,7 +41,7 @@ class PairTree(LayerTree):
         """Of a tensor its state, of a layer the change of all pairs in it, the worst of its states otherwise."""
         assert self.outline is not None
         if fold:
-            return "…", "dim"
+            return self._most(results, subject, fold)
         if subject >= 0:
             return state_cell(results.state(subject), results.change(subject))
         layer = self.outline.layer(subject)
@@ -56,3 +56,14 @@ class PairTree(LayerTree):
         if change is None:
             return state_cell("waiting", None)
         return changed_cell(change) if change else state_cell("same", None)
+
+    def _most(self, results: PairResults, first: Subject, fold: int) -> tuple[str, StyleName]:
+        """Of a run of alike layers in one row: that of the one that changed most, or the first that is amiss."""
+        assert self.outline is not None
+        above = self.outline.parent(first)
+        assert above is not None
+        brothers = self.outline.layer(above).children
+        start = brothers.index(self.outline.layer(first))
+        run = [self.outline.subject(node) for node in brothers[start : start + fold]]
+        amiss = [s for s in run if results.state_below(s) not in ("changed", "same", "waiting")]
+        return self._change(results, amiss[0] if amiss else max(run, key=lambda s: results.change(s) or 0.0), 0)
