@@ -172,8 +172,10 @@ class Pool(Generic[Told]):
 
     def _next_work(self) -> tuple[Task, int] | None:
         """A unit of the most urgent task; waits when there is none, None when stopped."""
-        while not self._stopped:
+        while True:
             with self._changed:
+                if self._stopped:  # looked at under the lock: nobody would wake a thread that waits after `stop`
+                    return None
                 number = self._order.next_urgent() if len(self._tasks) < MAX_PREEMPTED else None
                 if number is None:
                     for task in reversed(self._tasks):
@@ -186,7 +188,6 @@ class Pool(Generic[Told]):
                     continue
                 self._open += 1
             self._begin(number)
-        return None
 
     def _begin(self, number: int) -> None:
         """Make a task's units available; what cannot be begun fails at once."""
