@@ -14,8 +14,8 @@ from tests.bench import models
 from tests.bench.report import heading
 
 IN_PROCESS = (
-    "commands", "screen", "reopen", "weightlog", "diff", "listing", "open_tensorflow", "open_torch", "open_other",
-    "gguf_blocks", "spectrum",
+    "commands", "screen", "reopen", "series", "weightlog", "diff", "listing", "open_tensorflow", "open_torch",
+    "open_other", "gguf_blocks", "spectrum",
 )  # fmt: skip
 """Modules with a `run()`. What another library has to measure against is left out where that is not installed."""
 

@@ -79,7 +79,12 @@ def test_cells() -> None:
 
 
 def test_headlines_without_faults_and_figures() -> None:
-    lines = [plain(line) for line in headline("", "last good: epoch 1, complete", True, None, 2)]
+    lines = [plain(line) for line in headline("", "last good: epoch 1, complete", True, None, 2, 2)]
     assert lines[0] == " ✓ no NaN and no infinity in 2 checkpoints"
     assert "no validation figures were found" in lines[2]
-    assert plain(headline("", "reading …", False, None, 0)[0]) == " reading …"
+    assert plain(headline("", "reading …", False, None, 0, 3)[0]) == " reading …"
+    assert [plain(line) for line in headline("", "", False, None, 0, 0)] == [
+        " waiting for the first checkpoint",
+        "",
+        "",
+    ]

@@ -60,7 +60,7 @@ def test_a_record_survives_pipes_and_the_cache(tmp_path: Path) -> None:
     assert repr(pickle.loads(pickle.dumps(record))) == repr(record)
     assert repr(record_from(content(body(plain(record))))) == repr(record)
     with pytest.raises((ValueError, TypeError, LookupError)):
-        record_from([*plain(record)[:3], [1.0], None, ()])
+        record_from([*plain(record)[:3], "AAAA", None, (), ()])
 
 
 def test_a_known_checkpoint_is_not_read_again(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

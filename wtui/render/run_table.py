@@ -152,16 +152,21 @@ def run_line(folder: str, count: int, ordered_by: str, width: int) -> Line:
 
 
 def headline(
-    fault: str, good: str, good_known: bool, best: tuple[str, float, str, str] | None, read: int
+    fault: str, good: str, good_known: bool, best: tuple[str, float, str, str] | None, read: int, members: int
 ) -> list[Line]:
-    """Three lines: the first fault, the last good checkpoint, and what validation says; `read` checkpoints are."""
+    """Three lines: the first fault, the last good checkpoint, what validation says; so many are read, of so many.
+
+    `best`: a figure, its best value, whose it is, and where it is from.
+    """
+    if not members:
+        return [[(" waiting for the first checkpoint", "info")], [], []]
     if fault:
         first: Line = [(" ✗ ", "error"), (escape(fault), ""), ("  ] goes there", "dim")]
     elif read:
         first = [(" ✓ ", "good"), (f"no NaN and no infinity in {read:,} checkpoint{'s' * (read != 1)}", "")]
     else:
         first = [(" reading …", "info")]
-    second: Line = [(" ✓ " if good_known else "   ", "good"), (escape(good), "")]
+    second: Line = [(" ✓ " if good_known else "   ", "good"), (escape(good), "")] if fault or read else []
     if best is None:
         text = "   which one is better no weights can say, and no validation figures were found"
         return [first, second, [(text, "dim")]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.errors import UsageError, WtuiError
@@ -36,6 +36,14 @@ _TEMPORARY = re.compile(
     re.IGNORECASE,
 )
 """Names under which programs write what is not finished yet."""
+
+_WHOLE = (".keras", ".h5", ".hdf5", ".safetensors", ".index")
+"""Ends of names of files that are never a rank's part of a model."""
+
+_NOTES = re.compile(
+    r"\.(csv|tsv|txt|log|md|ya?ml|png|svg|jpe?g|pdf)$|^checkpoint$|\.data-\d{5}-of-\d{5}$|tfevents", re.IGNORECASE
+)
+"""Names that make no folder a model."""
 
 _STATE_PATH = re.compile(r'^all_model_checkpoint_paths:\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
 
@@ -183,14 +191,25 @@ def _named_like(folder: str, wanted: str, known: Container[str]) -> dict[str, Ca
     return {n: Candidate(os.path.join(folder, n), "", 0, 0.0) for n in names}
 
 
-def _is_one_model(folder: str, members: Iterable[str]) -> bool:
+def _is_one_model(folder: str, members: Collection[str]) -> bool:
     """Whether the folder as a whole is a model, of other files than one of its members."""
+    if _holds_nothing_else(folder, set(members)):
+        return False
     try:
         files = open_catalogue(folder).files
     except WtuiError:
         return False
     stems = [_without_end(os.path.join(folder, m)) for m in members]
     return not any(all(f.path.startswith(stem) for f in files) for stem in stems)
+
+
+def _holds_nothing_else(folder: str, members: Collection[str]) -> bool:
+    """Whether members are whole files and beside them is nothing but notes: no reader has to be asked, or loaded."""
+    try:
+        others = [n for n in os.listdir(folder) if n not in members and not is_temporary(n)]
+    except OSError:
+        return False
+    return all(m.endswith(_WHOLE) for m in members) and all(_NOTES.search(n) for n in others)
 
 
 def _without_end(path: str) -> str:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader"]
 
-KIND = "checkpoint 1"
+KIND = "checkpoint 2"
 """Of notes; another number when records are made in another way."""
 
 

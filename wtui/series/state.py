@@ -98,6 +98,7 @@ class RunState:
                 self.problems[path] = message
             case Pending(path, message):
                 self.pending[path] = message
+                self._is_read(path)
             case Gone(path):
                 self.gone |= {path}
                 self.pending.pop(path, None)
@@ -131,5 +132,9 @@ class RunState:
         self.gone -= {path}
         self._jumps = {pair: jump for pair, jump in self._jumps.items() if path not in pair}
         self._changes = {after: pair for after, pair in self._changes.items() if path not in (after, pair[0])}
+        self._is_read(path)
+
+    def _is_read(self, path: str) -> None:
+        """It is not being read any more."""
         if self.reading is not None and self.reading.path == path:
             self.reading = None

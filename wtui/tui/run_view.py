@@ -91,9 +91,8 @@ class RunView(Screen[None]):
         )  # fmt: skip
         read = len(state.rows.records)
         good = verdict.last_good is not None
-        for name, line in zip(
-            ("fault", "good", "best"), headline(verdict.fault_words, verdict.good_words, good, said, read), strict=True
-        ):
+        lines = headline(verdict.fault_words, verdict.good_words, good, said, read, len(state.members))
+        for name, line in zip(("fault", "good", "best"), lines, strict=True):
             self.bar(name).show(line)
         notes = [*state.jumps, *verdict.notes, *(f"left out: {o.name}: {o.reason}" for o in state.run.outsiders)]
         more = f" (and {len(notes) - 1} more)" if len(notes) > 1 else ""
@@ -110,6 +109,9 @@ class RunView(Screen[None]):
         state, follows = self.state, self.opening.opened.follow
         if state.rested:
             return [("watching " if follows else "all read ", "good")]
+        if state.pending:
+            label = next((m.label for m in state.members if m.path in state.pending), "")
+            return [(f"{escape(label)} is being written ", "info")]
         if state.reading is not None:
             done, total = state.reading.done, state.reading.total
             label = next((m.label for m in state.members if m.path == state.reading.path), "")
