@@ -295,3 +295,35 @@ def first_lines_about(run: Run, path: Path) -> str:
     done = run("ls", path)
     assert done.code == 0
     return done.out.splitlines()[1]
+
+
+def test_a_folder_of_pointers(run: Run, tmp_path: Path) -> None:
+    for name in ("a.onnx", "b.onnx", "c.pkl"):
+        (tmp_path / name).write_bytes(POINTER)
+    done = run("ls", tmp_path)
+    assert done.code == 2
+    assert f"a folder of files that are not there: a.onnx {POINTED}" in done.err
+    assert "(and 2 more)" in done.err
+
+
+def test_a_model_that_only_its_end_would_tell(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"\x08\x07\x3a\xff\xff\x01" + bytes(40))
+    done = run("ls", path)
+    assert done.code == 2
+    assert "looks like an ONNX model that was cut off or damaged" in done.err
+
+
+def test_many_missing_tensors_are_one_finding(run: Run, folder: tuple[Path, str]) -> None:
+    path, suffix = folder
+    (path / shard(3, suffix)).unlink()
+    found = [f for f in run("check", path, "--json").document["findings"] if f["rule"] == "incomplete"]
+    assert [f["evidence"] for f in found] == [{"tensors": 2}, {}]
+    assert found[0]["message"].startswith("model.layers.4.mlp.up_proj.weight and 1 more: the index says")
+
+
+def test_findings_of_one_kind_are_counted(run: Run) -> None:
+    lines = run("check", DEMO / "adapter").out.splitlines()
+    assert len(lines) == 5
+    assert lines[3] == "    and 5 more like it  [adapter-untrained]"
+    assert lines[4].startswith("8 warnings")

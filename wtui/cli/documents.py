@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wtui.checking import Report
     from wtui.handles import Tensor
     from wtui.insight.types import Finding
-    from wtui.model import LayerNode
+    from wtui.model import LayerNode, TensorEntry
     from wtui.stats.row import At, SummaryRow
 
 __all__ = ["csv_table", "finding_list", "findings", "finite", "head", "listing", "row_numbers", "statistics"]
@@ -114,12 +114,19 @@ def _identity(tensor: Tensor) -> Document:
         "shape": list(entry.shape),
         "dtype": entry.dtype,
         "encoding": entry.encoding,
-        "values": "raw" if entry.encoding in LOSSLESS else "dequantised",
+        "values": _kind_of_values(entry),
         "count": entry.size,
         "bytes": entry.nbytes,
         "trainable": entry.trainable,
         "alias_of": entry.alias_of,
     }
+
+
+def _kind_of_values(entry: TensorEntry) -> str:
+    """Whether the values stand in the file, are stood for, or are made of other tensors."""
+    if entry.group == "derived":
+        return "derived"
+    return "raw" if entry.encoding in LOSSLESS else "dequantised"
 
 
 def row_numbers(row: SummaryRow | None) -> Document:

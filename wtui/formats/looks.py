@@ -5,9 +5,11 @@ For the error message alone: nothing is decided by it.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from wtui.formats.absent import why_absent
+from wtui.formats.absent import MAX_POINTER, why_absent
+from wtui.storage import is_remote
 
 if TYPE_CHECKING:
     from wtui.formats.probe import Probe
@@ -65,6 +67,12 @@ JSON_WORDS: tuple[tuple[bytes, Look], ...] = (
 )
 """Words in JSON, and what has them."""
 
+CUT = {".onnx": "an ONNX model", ".pkl": "a pickle", ".pickle": "a pickle", ".tflite": "a TFLite model"}
+"""Suffixes of formats that nothing but the whole tells."""
+
+MAX_LOOKED_AT = 200
+"""Names of a folder that are looked at for Git LFS pointers."""
+
 FOLDERS: tuple[tuple[frozenset[str], Look], ...] = (
     (frozenset({"Manifest.json", "Data"}), Look("a Core ML package, which is not read", EXPORT)),
     (frozenset({"model.pdmodel"}), Look("a Paddle model, of which .pdparams is read")),
@@ -75,7 +83,7 @@ FOLDERS: tuple[tuple[frozenset[str], Look], ...] = (
 def look_of(probe: Probe) -> Look | None:
     """What it looks like; None if there is nothing to say."""
     if probe.is_folder:
-        return next((look for names, look in FOLDERS if names <= probe.names), None)
+        return next((look for names, look in FOLDERS if names <= probe.names), None) or _pointers(probe)
     head = probe.head
     if not head:
         return Look("an empty file (0 bytes)", "a download or a save that stopped?", True) if probe.is_file else None
@@ -87,7 +95,24 @@ def look_of(probe: Probe) -> Look | None:
             return look
     if head[257:262] == b"ustar":
         return Look("a tar archive", UNPACK)
+    if probe.suffix in CUT:
+        return Look(f"{CUT[probe.suffix]} that was cut off or damaged", "fetch or save it again")
     return _text_look(head)
+
+
+def _pointers(probe: Probe) -> Look | None:
+    """A folder whose files are not there themselves."""
+    found = []
+    for name in sorted(probe.names)[:MAX_LOOKED_AT]:
+        path = None if is_remote(probe.path) else probe.inside(name)
+        if path is None or os.path.getsize(path) > MAX_POINTER:
+            continue
+        file = probe.open(path)
+        absent = why_absent(file.size, file.read(0, file.size)) if file.size else ""
+        if absent:
+            found.append(f"{name} {absent}")
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return Look(f"a folder of files that are not there: {found[0]}{more}", certain=True) if found else None
 
 
 def _text_look(head: bytes) -> Look | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from wtui.insight.types import SEVERITIES
@@ -24,11 +26,28 @@ MARKS: dict[Severity, tuple[str, StyleName]] = {
 
 INDENT = 4
 
+SHOWN = 3
+"""Findings of one kind that are shown."""
+
+_DIGITS = re.compile(r"\d[\d,.]*")
+
 
 def finding_lines(findings: Sequence[Finding], width: int | None = None) -> list[Line]:
-    """Each finding in two lines or more: where, what and the rule's id; then what to do, if there is something."""
+    """Each finding in two lines or more: where, what and the rule's id; then what to do, if there is something.
+
+    Of those of one rule that differ in names and numbers only, the first few; the others are counted.
+    """
     lines: list[Line] = []
+    alike = Counter(map(_kind, findings))
+    seen: Counter[tuple[str, str]] = Counter()
     for finding in findings:
+        kind = _kind(finding)
+        seen[kind] += 1
+        if alike[kind] > SHOWN + 1 and seen[kind] > SHOWN:
+            if seen[kind] == alike[kind]:
+                rest = f"and {alike[kind] - SHOWN:,} more like it  [{finding.rule}]"
+                lines.append([(" " * INDENT, ""), (rest, "dim")])
+            continue
         mark, style = MARKS[finding.severity]
         where = escape(finding.tensor or finding.layer)
         head: Line = [(f"{mark} {finding.severity}", style), ("  ", "")]
@@ -39,6 +58,10 @@ def finding_lines(findings: Sequence[Finding], width: int | None = None) -> list
             advice: Line = [(" " * INDENT, ""), (finding.advice, "dim")]
             lines += wrap(advice, width, INDENT) if width else [advice]
     return lines
+
+
+def _kind(finding: Finding) -> tuple[str, str]:
+    return finding.rule, _DIGITS.sub("#", finding.message)
 
 
 def count_text(findings: Sequence[Finding]) -> str:

@@ -29,11 +29,19 @@ def incomplete(case: Case) -> Iterator[Finding]:
     """What the reader of the format found missing, damaged or worth telling."""
     catalogue = case.chart.catalogue
     problems = {(t.name, t.problem) for t in catalogue.tensors if t.problem}
-    for notice in catalogue.warnings:
-        if (notice.tensor, notice.message) in problems:
+    told = [n for n in catalogue.warnings if (n.tensor, n.message) not in problems]
+    layers = {t.name: t.layer for t in catalogue.tensors} if any(n.tensor for n in told) else {}
+    absent: dict[str, list[str]] = {}
+    for notice in told:
+        if notice.lost and notice.tensor and notice.tensor not in layers:
+            absent.setdefault(notice.message, []).append(notice.tensor)
+    for message, names in absent.items():
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        yield Finding("error", "incomplete", "", "", f"{names[0]}{more}: {message}", {"tensors": len(names)})
+    for notice in told:
+        if notice.lost and notice.tensor and notice.tensor not in layers:
             continue
-        known = next((t for t in catalogue.tensors if t.name == notice.tensor), None) if notice.tensor else None
-        layer = known.layer if known else ""
+        layer = layers.get(notice.tensor, "")
         lost = notice.lost or notice.explains
         severity: Severity = "error" if lost else "info"
         rule = "incomplete" if lost else "notice"
