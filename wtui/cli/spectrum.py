@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from wtui.cli import output
@@ -43,6 +44,9 @@ KEYS = tuple(m.key for m in SPECTRUM_METRICS)
 
 PLOT_ROWS = 16
 
+MOST_THREADS = 8
+"""More make a matrix of a few thousand rows no quicker."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Measure and print; the exit code."""
@@ -51,12 +55,21 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--depth", choices=KEYS, metavar="METRIC", help=f"plot along the depth: {', '.join(KEYS)}")
     parser.add_argument("--log", action="store_true", help="draw singular values on a logarithmic scale")
     options = parser.parse_intermixed_args(arguments)
+    _leave_room()
     if options.name is not None and (options.select or options.depth):
         raise UsageError("NAME is one tensor", hint="give it, or --select and --depth")
     with open_model(options) as model:
         if options.name is not None:
             return _one(model, options)
         return _many(model, options)
+
+
+def _leave_room() -> None:
+    """Take as many BLAS threads as there are idle processors, before numpy is loaded: threads that wait for each other
+    in busy loops made a spectrum six times slower on a machine that had other work."""
+    idle = (os.cpu_count() or 1) - round(os.getloadavg()[0])
+    for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, str(max(1, min(idle, MOST_THREADS))))
 
 
 def _one(model: Model, options: Namespace) -> int:
@@ -95,7 +108,8 @@ def _many(model: Model, options: Namespace) -> int:
     """All kernels, or what was selected."""
     chosen = selected_tensors(model, options.select)
     if chosen is None:
-        chosen = [t for t in model.tensors if worth_a_spectrum(t.entry, model.layer(t.layer).node)]
+        known = sorted([*model.tensors, *model.other_tensors], key=lambda t: t.index)
+        chosen = [t for t in known if worth_a_spectrum(t.entry, model.layer(t.layer).node)]
     if not chosen:
         raise UsageError("there is no kernel in it", model.path, "--select names any tensors")
     rows, problems = _measured(chosen)

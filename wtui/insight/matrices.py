@@ -33,7 +33,12 @@ def no_matrix(tensor: TensorEntry) -> str:
 
 def worth_a_spectrum(tensor: TensorEntry, layer: LayerNode) -> bool:
     """Whether a tensor is a kernel or an embedding, and a matrix in more than name."""
-    if no_matrix(tensor) or tensor.problem or not tensor.counted or tensor.dtype in ("bool", "string"):
+    if (
+        no_matrix(tensor)
+        or tensor.problem
+        or not (tensor.counted or tensor.group == "derived")
+        or tensor.dtype in ("bool", "string")
+    ):
         return False
     return family(tensor, layer) not in ("", "biases", "norms", "other") and tensor.size > max(tensor.shape)
 

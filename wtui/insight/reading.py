@@ -86,6 +86,8 @@ def _scale_line(verdict: Verdict, row: SummaryRow | None) -> str:
         limit = numbers.get("limit", float("inf"))
         bound = f", limit ±{limit:.4g}" if limit < float("inf") else ""
         parts.append(f"{verdict.expected.name}: std {numbers['initial_std']:.4g}{bound}")
+    if "ks" in numbers:
+        parts.append(f"Kolmogorov-Smirnov distance from it {numbers['ks']:.2g}")
     if row is not None and row.finite:
         parts.append(f"measured: std {row.std:.4g}, {float(row.min):.4g} to {float(row.max):.4g}")
     return " · ".join(parts)

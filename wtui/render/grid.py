@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from wtui.insight.anatomy import kind_of
 from wtui.insight.roles import FAMILIES, family
 from wtui.render.spans import Line, StyleName, clip, escape, pad
 
@@ -21,6 +22,9 @@ MIN_BLOCKS = 3
 """Numbered brothers from which on a model counts as made of blocks."""
 
 LABEL_WIDTH = 26
+
+OTHER = "other"
+
 SHADES = "·░▒▓█"
 ODD = 6.0
 """Robust standard deviations from the median of its row beyond which a cell is odd. Of a thousand normal values one in
@@ -41,7 +45,7 @@ class BlockGrid(NamedTuple):
 
 
 def block_grid(catalogue: Catalogue) -> BlockGrid:
-    """The grid of the largest group of numbered brothers; without one, of layers in order, a row for each family."""
+    """The grid of the largest group of numbered brothers; without one, of layers in order, a row for each kind."""
     best: tuple[int, str, list[LayerNode]] = (0, "", [])
     for node in catalogue.root.walk():
         for group in _numbered(node.children).values():
@@ -76,17 +80,18 @@ def _of_blocks(catalogue: Catalogue, path: str, blocks: Sequence[LayerNode]) -> 
 
 def _of_layers(catalogue: Catalogue) -> BlockGrid:
     rows: dict[str, list[int]] = {}
+    families: dict[str, int] = {}
     for node in catalogue.root.walk():
         for index in node.tensors:
             tensor = catalogue.tensors[index]
             if tensor.counted and tensor.size:
-                kind = family(tensor, node)
-                name = f"norm {tensor.role}" if kind == "norms" else kind
+                name = kind_of(tensor, node) or OTHER
                 rows.setdefault(name, []).append(index)
-    order = sorted(rows, key=lambda n: FAMILIES.index("norms" if n.startswith("norm ") else n))
+                families.setdefault(name, FAMILIES.index(family(tensor, node) or OTHER))
+    order = sorted(rows, key=families.__getitem__)
     longest = max(map(len, rows.values()), default=0)
     cells = tuple((*rows[name], *[None] * (longest - len(rows[name]))) for name in order)
-    return BlockGrid(tuple(order), tuple(map(str, range(1, longest + 1))), cells, "layers in order, by family")
+    return BlockGrid(tuple(order), tuple(map(str, range(1, longest + 1))), cells, "layers in order, by what they are")
 
 
 def oddness(values: Sequence[float | None]) -> list[float | None]:
