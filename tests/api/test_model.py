@@ -94,7 +94,7 @@ def test_opening_what_is_no_model_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="no such file"):
         wtui.open(tmp_path / "missing.keras")
     (tmp_path / "text.h5").write_text("hello" * 100)
-    with pytest.raises(FormatError, match="not a model file"):
+    with pytest.raises(FormatError, match="looks like plain text"):
         wtui.open(tmp_path / "text.h5")
     with pytest.raises(UsageError, match="unknown format 'word'"):
         wtui.open(tmp_path / "text.h5", format="word")

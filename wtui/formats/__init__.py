@@ -88,6 +88,11 @@ FORMATS: tuple[Format, ...] = (
 """Sorted: where two readers would take the same content, the one that understands more comes first."""
 
 
+WHAT_IS_READ = (
+    "wtui reads Keras, TensorFlow, TF Lite, TF.js, PyTorch, safetensors, GGUF, ONNX, HDF5, NumPy, Flax, Orbax, zarr"
+)
+
+
 def open_catalogue(
     path: str, format: str | None = None, on_first: Callable[[Catalogue], None] | None = None
 ) -> Catalogue:
@@ -160,13 +165,12 @@ def _unknown(probe: Probe) -> tuple[str, str, str]:
     """What to say of something that no reader takes: what it looks like, and what to do."""
     from wtui.formats.looks import look_of
 
-    known = "wtui reads " + ", ".join(f.name for f in FORMATS)
     look = look_of(probe)
     if look is not None:
-        return str(look), probe.path, look.hint or ("" if look.certain else known)
+        return str(look), probe.path, look.hint or ("" if look.certain else WHAT_IS_READ)
     if not probe.is_folder:
-        return "not a model file that wtui knows", probe.path, known
+        return "not a model file that wtui knows", probe.path, WHAT_IS_READ
     suffixes = tuple(suffix for f in FORMATS for suffix in f.suffixes)
     files = sorted(n for n in probe.names if n.endswith(suffixes))[:3] if is_remote(probe.path) else []
-    hint = "name one of its files: " + ", ".join(files) if files else known
+    hint = "name one of its files: " + ", ".join(files) if files else WHAT_IS_READ
     return "an empty folder" if not probe.names else "a folder without a model in it", probe.path, hint
