@@ -113,8 +113,8 @@ def test_usage(run: Run) -> None:
     assert "unrecognized arguments: --jso" in refused(run, "ls", MODEL, "--jso")
 
 
-def test_two_models_cannot_be_compared_yet(run: Run) -> None:
-    assert "models cannot be compared yet" in refused(run, MODEL, MODEL)
+def test_two_models_without_a_terminal(run: Run) -> None:
+    assert "there is no terminal to browse in (wtui diff A B)" in refused(run, MODEL, MODEL)
     assert "the same checkpoint was given twice" in refused(run, MODEL, MODEL, MODEL)
 
 
