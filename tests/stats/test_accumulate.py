@@ -194,7 +194,7 @@ def test_extremes_of_64_bit_integers_are_not_rounded(n: int) -> None:
     s = summarise(values)
     assert (s.min, s.max) == (-(2**63), 2**63 - 1)
     assert s.distinct is None
-    u = summarise(np.where(np.arange(n) == 2, 2**64 - 1, 2**63).astype(np.uint64))
+    u = summarise(np.where(np.arange(n) == 2, np.uint64(2**64 - 1), np.uint64(2**63)))
     assert (u.min, u.max) == (2**63, 2**64 - 1)
     assert u.std == pytest.approx(np.where(np.arange(n) == 2, 2.0**63, 0).std(), rel=1e-9)
 
