@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from wtui.render.spans import line_width, plain
-from wtui.tui.keys import SCREEN_KEYS
+from wtui.tui.keys import SCREEN_KEYS, groups
 from wtui.tui.overlays import MAX_INFO_LINES, help_lines, info_lines
 
 CONFIG = {
@@ -57,7 +57,7 @@ def test_what_is_huge_or_deep_takes_no_time() -> None:
 
 def test_no_key_is_cut_off() -> None:
     for width in (50, 70, 110):
-        lines = help_lines(SCREEN_KEYS, width)
+        lines = help_lines(groups(SCREEN_KEYS), width)
         assert max(map(line_width, lines)) <= width
         text = " ".join(" ".join(plain(line).split()) for line in lines)
         assert "s and S choose the column to sort by" in text
