@@ -130,3 +130,18 @@ def test_an_adapter_that_was_not_trained(tmp_path: Path) -> None:
         found = [f for f in model.findings() if f.rule == "adapter-untrained"]
         assert [f.tensor for f in found] == ["l.0.q.lora_B.weight", "l.1.q.lora_B.weight"]
         assert model["l.0.q.delta"].summary().row().zeros == 64 * 64
+
+
+def test_adapters_in_pytorch_files(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    a, b = factors((4, 24), (40, 4))
+    state = {f"{MODULE}.lora_A.weight": torch.from_numpy(a), f"{MODULE}.lora_B.weight": torch.from_numpy(b)}
+    torch.save(state, tmp_path / "adapter_model.bin")
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "lora_alpha": 8}))
+    for path in (tmp_path, tmp_path / "adapter_model.bin"):
+        with wtui.open(path) as model:
+            delta = model[f"{MODULE}.delta"]
+            np.testing.assert_allclose(delta.array(), 2 * (b @ a), rtol=1e-5, atol=1e-6)
+            assert delta.name in [t.name for t in model.layer(MODULE).tensors]
+            assert model.root.class_name == "LoRA adapter"
+            assert not model.warnings

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from wtui.errors import FormatError, StorageError, WtuiError
 from wtui.formats.numbered import missing_numbers
 from wtui.formats.packed.folder import values_of
+from wtui.formats.safe.folder import hang_deltas
 from wtui.formats.torch.describe import finish_with_optimizers
 from wtui.formats.torch.draft import Draft
 from wtui.formats.torch.folder import class_in_config, folder_name, read_json
@@ -61,9 +62,12 @@ def catalogue(probe: Probe) -> Catalogue:
     held = {t.name for t in done.tensors}
     warnings += _disagreements(weight_map, held) if index else []
     tensors = values_of(done.tensors, probe, files, warnings, config)
+    tensors, facts = hang_deltas(tensors, probe, done.root, warnings)
     warnings += [Notice("", n) for n in visitor.notices]
     title = f"PyTorch, {len(shards)} shards" if len(shards) != 1 else "PyTorch"
-    return Catalogue(probe.path, title, files, tensors, done.root, {"config": config}, [*warnings, *done.notices])
+    return Catalogue(
+        probe.path, title, files, tensors, done.root, {"config": config, **facts}, [*warnings, *done.notices]
+    )
 
 
 def _index_name(probe: Probe) -> str:

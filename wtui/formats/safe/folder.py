@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from wtui.formats.probe import Probe
     from wtui.model import LayerNode, Notice, TensorEntry
 
-__all__ = ["with_deltas"]
+__all__ = ["hang_deltas", "with_deltas"]
 
 
 def with_deltas(
@@ -31,3 +31,17 @@ def with_deltas(
     root.config = config or root.config
     note = {"note": config["note"]} if "note" in config else {}
     return [*tensors, *changes], {"adapter": config, "about": about(config, changes), **note}
+
+
+def hang_deltas(
+    tensors: list[TensorEntry], probe: Probe, root: LayerNode, notices: list[Notice]
+) -> tuple[list[TensorEntry], dict[str, Any]]:
+    """As `with_deltas`, for tensors that hang in a tree already: each change joins the layer that it changes."""
+    count = len(tensors)
+    tensors, facts = with_deltas(tensors, probe, root, notices)
+    layers = {node.path: node for node in root.walk()} if facts else {}
+    for number in range(count, len(tensors)):
+        layer = layers.get(tensors[number].layer, root)
+        tensors[number] = tensors[number]._replace(layer=layer.path)
+        layer.tensors.append(number)
+    return tensors, facts

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from wtui.formats.inert.danger import dangerous
 from wtui.formats.packed.folder import values_of
+from wtui.formats.safe.folder import hang_deltas
 from wtui.formats.torch.draft import Draft, Finished, finish, name_all
 from wtui.formats.torch.sections import fold_optimizers
 from wtui.model import Catalogue, FileRef, LayerNode, Notice
@@ -48,9 +49,12 @@ def describe(
     """The catalogue of everything that was visited; packed weights are unpacked where the `probe` is given."""
     done = finish_with_optimizers(root, visitor)
     said: list[Notice] = []
-    tensors = done.tensors if probe is None else values_of(done.tensors, probe, files, said)
+    tensors, facts = done.tensors, dict[str, Any]()
+    if probe is not None:
+        tensors = values_of(done.tensors, probe, files, said)
+        tensors, facts = hang_deltas(tensors, probe, done.root, said)
     told = [*notices, *said, *(Notice("", n) for n in visitor.notices), *done.notices]
     if not tensors:
         told.append(Notice("", "holds no tensors"))
     tree: LayerNode = done.root
-    return Catalogue(path, title, files, tensors, tree, metadata, told)
+    return Catalogue(path, title, files, tensors, tree, {**metadata, **facts}, told)
