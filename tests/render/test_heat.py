@@ -30,7 +30,7 @@ def test_what_is_not_finite_has_a_colour_of_its_own() -> None:
 
 def test_without_colour_size_is_darkness() -> None:
     lines = [plain(line) for line in heat_lines(MATRIX, 1.0, colour=False)]
-    assert lines[0][:4] == "██ ░"
+    assert lines[0][:4] == "█@ ░", "below zero other characters"
     assert len(lines) == 3
 
 
@@ -51,7 +51,7 @@ def test_filters_stand_in_rows_under_their_numbers() -> None:
 
 def test_the_legend_names_the_scale() -> None:
     assert plain(legend(0.25, colour=True)).startswith("-0.250")
-    assert "0.250" in plain(legend(0.25, colour=False))
+    assert plain(legend(0.25, colour=False)) == "-0.250 '@Ooc;,' 0 '·:░▒▓█' +0.250"
 
 
 def test_small_matrices_are_enlarged_to_what_there_is_room_for() -> None:
@@ -62,5 +62,5 @@ def test_small_matrices_are_enlarged_to_what_there_is_room_for() -> None:
     assert {line_width(line) for line in enlarged(MATRIX, 1.0, 4, 20, colour=True)} == {4}
     dark = enlarged(MATRIX, 1.0, 40, 9, colour=False)
     assert len(dark) == 9
-    assert plain(dark[0])[:12] == "█" * 12
+    assert plain(dark[0])[:12] == "█" * 6 + "@" * 6
     assert enlarged(Matrix(0, 4, []), 1.0, 40, 9, colour=True) == []

@@ -1,7 +1,8 @@
 """Matrices of numbers as coloured cells: heat maps and small images of filters. Pure.
 
 Colours are blue for negative and orange for positive values, as far from each other for colour-blind eyes as on a
-printer; two rows of cells share a line. Without colours, characters of growing darkness stand for |x|.
+printer; two rows of cells share a line. Without colours, characters of growing darkness stand for |x|: blocks above
+zero, letters below.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ __all__ = ["Matrix", "enlarged", "filter_lines", "heat_lines", "legend", "scale_
 
 NEUTRAL, NEGATIVE, POSITIVE = (44, 46, 52), (78, 154, 255), (255, 150, 56)
 BROKEN = "#e5534b"
-RAMP = " ·:░▒▓█"
+RAMP, BELOW = " ·:░▒▓█", " ,;coO@"
+"""Without colours: how far a value is above zero, and how far below."""
 LEVELS = 24
 """Steps of colour on each side of zero: more cannot be told apart and would cost bytes."""
 
@@ -101,7 +103,7 @@ def legend(scale: float, *, colour: bool) -> Line:
     """What the colours mean: `-0.12 ▀▀▀▀▀▀ 0 ▀▀▀▀▀▀ +0.12`."""
     shown = value(scale, 3)
     if not colour:
-        return [(f"|x| from 0 '{RAMP}' to {shown}", "dim")]
+        return [(f"-{shown} '{BELOW[:0:-1]}' 0 '{RAMP[1:]}' +{shown}", "dim")]
     line: Line = [(f"-{shown} ", "dim")]
     for step in range(-6, 7):
         line.append(("█", Paint(f"{_colour(scale * step / 6, scale)}/")))
@@ -121,7 +123,8 @@ def _zoomed(matrix: Matrix, times: int) -> Matrix:
 def _shade(x: float, scale: float) -> str:
     if not math.isfinite(x):
         return "✗"
-    return RAMP[min(len(RAMP) - 1, int(abs(x) / scale * len(RAMP)))]
+    ramp = RAMP if x >= 0 else BELOW
+    return ramp[min(len(ramp) - 1, int(abs(x) / scale * len(ramp)))]
 
 
 def _colour(x: float, scale: float) -> str:
