@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wtui.render.plots import DepthPoint, channel_plot, depth_plot, histogram_plot, to_ascii
+from wtui.render.plots import DepthPoint, channel_plot, depth_plot, histogram_plot, overlay_plot, to_ascii
 from wtui.render.spans import line_width, plain
 
 
@@ -74,3 +74,24 @@ def test_ascii_has_nothing_else() -> None:
     counts = tuple(float(i) for i in range(60))
     for line in histogram_plot(counts, -1.0, 1.0, 44, 12, False, counts):
         assert plain(to_ascii(line)).isascii()
+
+
+def test_an_overlay_tells_what_both_reach_from_what_one_does() -> None:
+    a, b = (4.0, 4.0, 0.0, 0.0, 2.0, 8.0), (0.0, 4.0, 4.0, 0.0, 4.0, 8.0)
+    lines = [plain(line) for line in overlay_plot(a, b, 0.0, 6.0, 8 + 6, 10)]
+    columns = ["".join(line.ljust(14)[8 + i] for line in lines[:8]) for i in range(6)]
+    assert [set(c) - {" "} for c in columns] == [{"░"}, {"█"}, {"▒"}, set(), {"▒", "█"}, {"█"}]
+    assert columns[4].strip() == "▒▒██"
+    assert len(columns[0].strip()) == 4
+    assert "█" not in "".join(plain(line) for line in overlay_plot(a, (), 0.0, 6.0, 14, 10))
+    styles = {text: style for line in overlay_plot(a, b, 0.0, 6.0, 14, 10) for text, style in line}
+    assert styles["░"] != styles["▒"]
+    assert to_ascii([("░▒█", "")]) != to_ascii([("███", "")])
+
+
+def test_an_overlay_in_logarithms_and_of_nothing() -> None:
+    few, many = (30.0, 1.0), (1000.0, 1.0)
+    linear, log = (overlay_plot(few, many, 0.0, 1.0, 40, 12, log=x) for x in (False, True))
+    height = [sum("█" in plain(line) for line in lines) for lines in (linear, log)]
+    assert height[0] < height[1]
+    assert overlay_plot((0.0,), (0.0,), 0.0, 1.0, 40, 12)

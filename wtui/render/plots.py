@@ -1,29 +1,44 @@
-"""Histograms and depth plots as lines of text, drawn by plotext; the only module that imports it.
+"""Histograms and depth plots as lines of text, drawn on the canvas of `wtui.render.canvas`.
 
-plotext has one figure for the whole process and costs a quarter of a second to import: both are handled here, by a
-lock and by importing it inside the functions. Every function is pure and may be called from any thread.
+Every function is pure and may be called from any thread.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
-from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from wtui.render.canvas import (
+    BAND,
+    BOTH,
+    CURRENT,
+    CURVE,
+    FRAME_ROWS,
+    LABEL_WIDTH,
+    LOCK,
+    ONLY_A,
+    ONLY_B,
+    POINT,
+    canvas_columns,
+    figure_of,
+    set_axis,
+    styled,
+    to_ascii,
+)
 from wtui.render.numbers import value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from wtui.render.spans import Line, StyleName
+    from wtui.render.spans import Line
 
 __all__ = [
     "DepthPoint",
+    "canvas_columns",
     "channel_plot",
     "depth_plot",
     "histogram_plot",
@@ -32,36 +47,6 @@ __all__ = [
     "to_ascii",
     "warm_up",
 ]
-
-_LOCK = Lock()
-_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
-
-LABEL_WIDTH = 7
-"""Columns of the numbers at the y axis: fixed, so that bins fall on whole columns and plots stand below each other."""
-
-FRAME_ROWS = 2
-"""Rows below the canvas: the axis and its numbers."""
-
-_BAR = frozenset("▘▝▀▖▌▞▛▗▚▐▜▄▙▟█")
-_CURVE = "∙"
-_POINT = "•"
-_CURRENT = "◉"
-_BAND = "╎"
-_BOTH, _ONLY_A, _ONLY_B = "█", "░", "▒"
-"""What two histograms share, and where one is higher: told apart by density, not by colour alone."""
-_FRAME = frozenset("┤┴┬└┘┐┌├─│┼")
-_ASCII = str.maketrans(
-    {
-        **dict.fromkeys("▘▝▖▗", "."),
-        **dict.fromkeys("▀", "'"),
-        **dict.fromkeys("▄", "_"),
-        **dict.fromkeys("▌▞▛▚▐▜▙▟█", "#"),
-        **dict(zip("░▒▓━", ".:%=", strict=True)),
-    }
-    | {_CURVE: "+", _POINT: "*", _CURRENT: "O", _BAND: ":", "┤": "|", "├": "|", "│": "|", "─": "-", "…": "~", "–": "-"}
-    | {"·": ".", "░": "-", "▒": "+", "▓": "%"}
-    | dict.fromkeys("┴┬└┘┐┌┼", "+")
-)
 
 
 class DepthPoint(NamedTuple):
@@ -76,11 +61,6 @@ class DepthPoint(NamedTuple):
 def warm_up() -> None:
     """Import plotext and draw once, so that the first plot a user asks for is quick."""
     histogram_plot((1.0, 2.0), 0.0, 1.0, 30, 8)
-
-
-def canvas_columns(width: int) -> int:
-    """Columns of the canvas in a plot of `width` columns."""
-    return max(1, width - LABEL_WIDTH - 1)
 
 
 @lru_cache(64)
@@ -123,16 +103,16 @@ def overlay_plot(
     heights = [[scale(n) for n in counts] for counts in raw]
     both = [min(pair) for pair in zip(*heights, strict=True)]
     limit = scale(top)
-    with _LOCK:
-        figure = _figure(width, height)
+    with LOCK:
+        figure = figure_of(width, height)
         floor = limit / (2 * max(1, height - FRAME_ROWS))
-        for ys, marker in ((heights[0], _ONLY_A), (heights[1], _ONLY_B), (both, _BOTH)):
+        for ys, marker in ((heights[0], ONLY_A), (heights[1], ONLY_B), (both, BOTH)):
             for run in _runs(ys):
                 figure.draw(figure.signal(list(run), [max(ys[i], floor) for i in run], marker=marker).fillx())
-        _axis(figure, "x", (0.0, columns - 1.0), _x_ticks(low, high, columns))
-        _axis(figure, "y", (floor, limit), {floor: "0".rjust(LABEL_WIDTH), limit: _short(top).rjust(LABEL_WIDTH)})
+        set_axis(figure, "x", (0.0, columns - 1.0), _x_ticks(low, high, columns))
+        set_axis(figure, "y", (floor, limit), {floor: "0".rjust(LABEL_WIDTH), limit: _short(top).rjust(LABEL_WIDTH)})
         text = figure.build().string()
-    return tuple(_styled(text, {_BOTH: "", _ONLY_A: "overlay", _ONLY_B: "info"}))
+    return tuple(styled(text, {BOTH: "", ONLY_A: "overlay", ONLY_B: "info"}))
 
 
 @lru_cache(16)
@@ -171,18 +151,18 @@ def _bars(
 ) -> tuple[Line, ...]:
     """Bars of the heights `ys`, two a column, and the curve `over` before them; the y axis from 0 to `limit`, which
     are called `foot` and `peak`."""
-    with _LOCK:
-        figure = _figure(*size)
+    with LOCK:
+        figure = figure_of(*size)
         floor = limit / (2 * max(1, size[1] - FRAME_ROWS))
         for run in _runs(ys):
             figure.draw(figure.signal(list(run), [max(ys[i], floor) for i in run], marker="hd").fillx())
         xs = [i for i in range(0, len(over), 2) if over[i] > 0]
         if xs:
-            figure.draw(figure.signal(xs, [max(over[i], floor) for i in xs], marker=_CURVE))
-        _axis(figure, "x", (0.0, len(ys) - 1.0), ticks)
-        _axis(figure, "y", (floor, limit), {floor: foot.rjust(LABEL_WIDTH), limit: peak.rjust(LABEL_WIDTH)})
+            figure.draw(figure.signal(xs, [max(over[i], floor) for i in xs], marker=CURVE))
+        set_axis(figure, "x", (0.0, len(ys) - 1.0), ticks)
+        set_axis(figure, "y", (floor, limit), {floor: foot.rjust(LABEL_WIDTH), limit: peak.rjust(LABEL_WIDTH)})
         text = figure.build().string()
-    return tuple(_styled(text))
+    return tuple(styled(text))
 
 
 @lru_cache(64)
@@ -206,24 +186,24 @@ def depth_plot(
         return ()
     low, high = _value_range(shown, zero)
     high = max(high, top)
-    with _LOCK:
-        figure = _figure(width, height)
+    with LOCK:
+        figure = figure_of(width, height)
         _draw_band(figure, shown, (high - low) / (2 * max(1, height - FRAME_ROWS)))
         if names:
             _draw_course(figure, shown)
         others = [p for p in shown if p.position != current]
         dense = members > 3 * canvas_columns(width)
-        figure.draw(figure.signal(*_columns(others), marker="braille" if dense else _POINT))
+        figure.draw(figure.signal(*_columns(others), marker="braille" if dense else POINT))
         here = [p for p in shown if p.position == current]
         if here:
-            figure.draw(figure.signal(*_columns(here), marker=_CURRENT))
+            figure.draw(figure.signal(*_columns(here), marker=CURRENT))
         ticks = {float(n): names[n - 1] if names else str(n) for n in sorted({1, (1 + members) // 2, members})}
-        _axis(figure, "x", (0.5, members + 0.5), ticks)
+        set_axis(figure, "x", (0.5, members + 0.5), ticks)
         middle = (low + high) / 2
         labels = {y: _tick(y, high - low).rjust(LABEL_WIDTH) for y in (low, middle, high)}
-        _axis(figure, "y", (low, high), labels)
+        set_axis(figure, "y", (low, high), labels)
         text = figure.build().string()
-    return tuple(_styled(text))
+    return tuple(styled(text))
 
 
 def _value_range(points: Sequence[DepthPoint], zero: bool) -> tuple[float, float]:
@@ -235,33 +215,6 @@ def _value_range(points: Sequence[DepthPoint], zero: bool) -> tuple[float, float
     if low == high:
         return (0.0, 1.0) if low == 0 else (low - abs(low) * 0.1, high + abs(high) * 0.1)
     return low, high
-
-
-def to_ascii(line: Line) -> Line:
-    """The same line in ASCII, for terminals and pipes that know nothing else."""
-    return [
-        (text.translate(_ASCII).replace("×", "x").encode("ascii", "replace").decode(), style) for text, style in line
-    ]
-
-
-def _figure(width: int, height: int) -> Any:
-    """plotext's one figure, emptied; hold the lock."""
-    import plotext
-
-    plotext.terminal.limit(False, False)  # the size is ours to choose, not the terminal's
-    figure = plotext.figure
-    figure.clear()
-    figure.theme("colorless")
-    figure.axes(False, axis="x", side="upper")
-    figure.axes(False, axis="y", side="right")
-    figure.plot_size(max(width, LABEL_WIDTH + 4), max(height, FRAME_ROWS + 2))
-    return figure
-
-
-def _axis(figure: Any, axis: str, limits: tuple[float, float], ticks: dict[float, str]) -> None:
-    ruler = figure.ruler(axis)
-    ruler.lim(*limits)
-    ruler.ticks(list(ticks), list(ticks.values()))
 
 
 def _columns(points: Iterable[DepthPoint]) -> tuple[list[int], list[float]]:
@@ -280,7 +233,7 @@ def _draw_band(figure: Any, points: Sequence[DepthPoint], step: float) -> None:
         xs += [p.position] * (steps + 1)
         ys += [p.low + (p.high - p.low) * i / steps for i in range(steps + 1)]
     if xs:
-        figure.draw(figure.signal(xs, ys, marker=_BAND))
+        figure.draw(figure.signal(xs, ys, marker=BAND))
 
 
 def _draw_course(figure: Any, points: Sequence[DepthPoint]) -> None:
@@ -339,26 +292,3 @@ def _tick(y: float, span: float) -> str:
     if span > 0 and 1e-3 <= max(abs(y), span) < 1e5:
         return f"{y:.{max(0, min(5, 2 - math.floor(math.log10(span))))}f}"
     return f"{y:.1e}"
-
-
-def _styled(text: str, own: Mapping[str, StyleName] | None = None) -> Iterable[Line]:
-    """Lines with styles by character: bars, points and the current point stand out from the frame; `own` go first."""
-    for raw in _ESCAPES.sub("", text).rstrip("\n").split("\n"):
-        line: Line = []
-        for character in raw.rstrip():
-            style = own[character] if own is not None and character in own else _style_of(character)
-            if line and line[-1][1] == style:
-                line[-1] = (line[-1][0] + character, style)
-            else:
-                line.append((character, style))
-        yield line
-
-
-def _style_of(character: str) -> StyleName:
-    if character in _BAR or character == _POINT or "⠀" <= character <= "⣿":
-        return "info"
-    if character == _CURRENT:
-        return "mark"
-    if character == _CURVE:
-        return "overlay"
-    return "dim"
