@@ -25,7 +25,7 @@ __all__ = ["would_load"]
 def would_load(options: Namespace) -> int:
     """Compare names and shapes, and print; 0 if A loads as it is, 1 if not, 3 if a file could not be understood."""
     _check(options)
-    from wtui.comparing.selection import matching, not_matched, pattern
+    from wtui.comparing.selection import matching, not_matched, selector
     from wtui.comparing.structure import would_load as compare_structure
 
     with ExitStack() as stack:
@@ -33,8 +33,7 @@ def would_load(options: Namespace) -> int:
         if options.select:
             if not any(matching(m.catalogue, options.select) for m in (a, b)):
                 raise not_matched([a.catalogue, b.catalogue], options.select)
-            wanted = pattern(options.select)
-            found = compare_structure(a.catalogue, b.catalogue, lambda name: wanted.match(name) is not None)
+            found = compare_structure(a.catalogue, b.catalogue, selector(options.select))
         else:
             found = compare_structure(a.catalogue, b.catalogue)
         if options.json:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from wtui.comparing.selection import not_matched, pattern
+from wtui.comparing.selection import not_matched, selector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,8 +48,8 @@ def expect_frozen(found: Compared, globs: Sequence[str]) -> Expectation:
 
     UnknownNameError if nothing matches.
     """
-    wanted = pattern(globs)
-    frozen = [c for c in found.results if any(t is not None and wanted.match(t.name) for t in (c.a, c.b))]
+    wanted = selector(globs)
+    frozen = [c for c in found.results if any(t is not None and wanted(t.name) for t in (c.a, c.b))]
     if not frozen:
         raise not_matched([found.a, found.b], globs)
     names = {c.name for c in frozen}

@@ -18,6 +18,9 @@ MANY = 1000
 UNRELATED = 0.1
 """Cosines of tensors that have nothing in common are smaller: 0.03 is their standard deviation at MANY values."""
 
+CONVERTED = ("TFLite", "ONNX")
+"""Formats whose writers optimise a model for use."""
+
 
 def compared(comparison: Comparison, tolerance: float | None = None) -> Compared:
     """All that a comparison found that was run; `tolerance`: the largest |difference| that counts as none."""
@@ -37,12 +40,19 @@ def compared(comparison: Comparison, tolerance: float | None = None) -> Compared
 
 
 def _doubts(comparison: Comparison) -> list[str]:
-    """Whether pairs that nothing but shapes brought together look as if they did not belong together."""
+    """Whether pairs that nothing but shapes brought together look as if they did not belong together; folded norms."""
     rows = [r.row for r in comparison.results.values() if r.pair.how == "shape and order" and r.row is not None]
     unlike = sum(row.pairs >= MANY and abs(row.cosine) < UNRELATED for row in rows)
-    if not unlike:
-        return []
-    return [f"of the pairs made by shape and order, {unlike:,} are as different as tensors that have nothing in common"]
+    notes = []
+    if unlike:
+        many = f"of the pairs made by shape and order, {unlike:,}"
+        notes.append(f"{many} are as different as tensors that have nothing in common")
+    sides = (comparison.a, comparison.only_a, comparison.b), (comparison.b, comparison.only_b, comparison.a)
+    for model, alone, other in sides:
+        roles = {model.catalogue.tensors[i].role for i in alone}
+        if other.catalogue.format.startswith(CONVERTED) and roles & {"moving_mean", "running_mean"}:
+            notes.append("converters fold batch norms into the kernels before them, which then differ")
+    return notes
 
 
 def _changes(comparison: Comparison) -> list[TensorChange]:

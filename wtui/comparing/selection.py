@@ -9,25 +9,26 @@ from typing import TYPE_CHECKING
 from wtui.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from wtui.model import Catalogue
 
-__all__ = ["matching", "not_matched", "pattern"]
+__all__ = ["matching", "not_matched", "selector"]
 
 NEAREST = 3
 """Names that an error about a pattern without matches suggests."""
 
 
-def pattern(globs: Sequence[str]) -> re.Pattern[str]:
-    """What matches names that any of the patterns (* ? [...]) matches."""
-    return re.compile("|".join(map(translate, globs)))
+def selector(globs: Sequence[str]) -> Callable[[str], bool]:
+    """Whether any of the patterns (* ? [...]) matches a name, be its parts joined by `/` or by `.`."""
+    found = re.compile("|".join(map(translate, globs)))
+    return lambda name: bool(found.match(name) or found.match(name.replace("/", ".")))
 
 
 def matching(catalogue: Catalogue, globs: Sequence[str]) -> set[int]:
     """The tensors whose names match any of the patterns."""
-    wanted = pattern(globs)
-    return {i for i, t in enumerate(catalogue.tensors) if wanted.match(t.name)}
+    wanted = selector(globs)
+    return {i for i, t in enumerate(catalogue.tensors) if wanted(t.name)}
 
 
 def not_matched(catalogues: Sequence[Catalogue], globs: Sequence[str]) -> UnknownNameError:

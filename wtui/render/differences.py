@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING
 from wtui.insight.changes import change_rank, sorted_changes
 from wtui.insight.pairing.types import HOWS
 from wtui.render import numbers
-from wtui.render.columns import Column, Row, aligned
+from wtui.render.change_table import (
+    DIGITS,
+    broken_cell,
+    change_cell,
+    cosine_cell,
+    has_numbers,
+    layer_table,
+    pair_table,
+)
 from wtui.render.plots import DepthPoint, depth_plot
-from wtui.render.spans import Line, StyleName, escape, line_width, wrap
+from wtui.render.spans import Line, escape, line_width, wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from wtui.insight.changes import LayerChange, TensorChange
     from wtui.insight.compared import Compared
@@ -25,8 +33,6 @@ if TYPE_CHECKING:
     from wtui.stats.difference_row import DifferenceRow
 
 __all__ = [
-    "change_cell",
-    "cosine_cell",
     "depth_lines",
     "head_lines",
     "pairing_lines",
@@ -34,9 +40,6 @@ __all__ = [
     "verdict_line",
     "whole_lines",
 ]
-
-DIGITS = 4
-"""Significant digits of a number in a table."""
 
 CONCENTRATED = 4
 """Channels are told where half of the squared change is in one of so many, or fewer."""
@@ -98,103 +101,11 @@ def table_lines(
     shown = [c for c in rows if not (changed_only and c.is_equal())]
     lines: list[Line] = []
     if shown:
-        lines += [*_pair_table(shown, width), []]
-    if any(map(_moved, shown)):
+        lines += [*pair_table(shown, width), []]
+    if any(map(has_numbers, shown)):
         lines += [*wrap([(LEGEND, "dim")], width or LEGEND_WIDTH, 2), []]
     lines += _channel_lines(rows, width)
-    return lines + (_layer_lines(found.layers, width) if any(map(_moved, rows)) else [])
-
-
-def _moved(change: TensorChange) -> bool:
-    """Whether there is anything to say in numbers."""
-    return change.row is not None and not change.row.identical
-
-
-def _pair_table(changes: Sequence[TensorChange], width: int | None) -> list[Line]:
-    wanted = [column for column in _COLUMNS if column[2] is None or any(map(column[2], changes))]
-    table = [Row([cell(c) for _, cell, _ in wanted], _style(c)) for c in changes]
-    return aligned([column for column, _, _ in wanted], table, width)
-
-
-def change_cell(row: DifferenceRow) -> str:
-    """The relative L2 change, or a word where no number says it."""
-    if row.identical:
-        return "identical"
-    if not row.changed:
-        return "equal"
-    if row.left_out == row.pairs:
-        return "NaN/Inf"
-    if not row.left_out_differ and row.l2_a == 0:
-        return "was all 0"
-    return numbers.value(row.relative_l2, DIGITS)
-
-
-def cosine_cell(cosine: float) -> str:
-    """`0.9123`; near 1 what is missing: `1 - 3.2e-09`."""
-    return numbers.cosine(cosine, DIGITS)
-
-
-def _number(read: Callable[[DifferenceRow], float | int]) -> Callable[[TensorChange], str]:
-    """The cell of a number; identical pairs show none."""
-    return lambda c: "" if c.row is None or c.row.identical else numbers.value(read(c.row), DIGITS)
-
-
-def _of_row(read: Callable[[DifferenceRow], str]) -> Callable[[TensorChange], str]:
-    return lambda c: read(c.row) if c.row is not None else ""
-
-
-def _broken_cell(row: DifferenceRow) -> str:
-    parts = [(row.broken, "new"), (row.mended, "gone"), (row.left_out - row.broken - row.mended, "in both")]
-    return ", ".join(f"{n:,} {word}" for n, word in parts if n)
-
-
-def _rounded_cell(row: DifferenceRow) -> str:
-    return "" if row.rounded_equal is None else numbers.percent(row.rounded_equal, row.pairs)
-
-
-_COLUMNS: tuple[tuple[Column, Callable[[TensorChange], str], Callable[[TensorChange], bool] | None], ...] = (
-    (Column("tensor", right=False), lambda c: escape(c.name), None),
-    (Column("change", keep=10), _of_row(change_cell), None),
-    (Column("cosine", keep=8), _of_row(lambda r: "" if r.identical else cosine_cell(r.cosine)), _moved),
-    (
-        Column("changed", keep=9),
-        _of_row(lambda r: "" if r.identical else numbers.percent(r.changed, r.pairs)),
-        _moved,
-    ),
-    (Column("max |d|", keep=7), _number(lambda r: r.max_abs), _moved),
-    (Column("mean |d|", keep=5), _number(lambda r: r.mean_abs), _moved),
-    (Column("flips", keep=4), _number(lambda r: r.sign_flips), _moved),
-    (Column("KS", keep=3), _number(lambda r: r.ks), _moved),
-    (
-        Column("half in", keep=2),
-        _of_row(lambda r: f"{r.half_in:,}/{r.channels:,}" if r.half_in else ""),
-        lambda c: bool(c.row and c.row.half_in),
-    ),
-    (Column("NaN/Inf", keep=9), _of_row(_broken_cell), lambda c: bool(c.row and c.row.left_out)),
-    (
-        Column("equal rounded", keep=5),
-        _of_row(_rounded_cell),
-        lambda c: bool(c.row and c.row.rounded_equal is not None),
-    ),
-    (Column("paired by", right=False, keep=6), lambda c: c.paired_by or "", lambda c: c.paired_by != "name"),
-    (
-        Column("in A", right=False, keep=1),
-        lambda c: escape(c.a.name) if c.a else "",
-        lambda c: c.a is not None and c.a.name != c.name,
-    ),
-    (
-        Column("layout", right=False, keep=6),
-        lambda c: c.layout.text if c.layout and not c.layout.is_plain else "",
-        lambda c: c.layout is not None and not c.layout.is_plain,
-    ),
-)
-"""Title, cell, and what makes the column worth showing (None: always)."""
-
-
-def _style(change: TensorChange) -> StyleName:
-    if change.row is None or change.row.identical:
-        return "dim"
-    return "error" if change.row.left_out_differ else ""
+    return lines + (layer_table(found.layers, width) if any(map(has_numbers, rows)) else [])
 
 
 def _channel_lines(changes: Iterable[TensorChange], width: int | None) -> list[Line]:
@@ -213,26 +124,6 @@ def _channel_lines(changes: Iterable[TensorChange], width: int | None) -> list[L
         text = f"of {change.row.channels:,}: {top}; half of it in {change.row.half_in:,}"
         lines += _wrapped([("  ", ""), (escape(change.name), "name"), ("  ", ""), (text, "")], width, 4)
     return [*lines, []]
-
-
-def _layer_lines(layers: Sequence[LayerChange], width: int | None) -> list[Line]:
-    """A row for each layer in depth order."""
-    if len(layers) < 2:
-        return []
-    columns = [Column("layer", right=False), Column("class", right=False, keep=4), Column("pairs", keep=3)]
-    columns += [Column("change", keep=9), Column("cosine", keep=7), Column("changed", keep=8)]
-    columns += [Column("max |d|", keep=6), Column("mean |d|", keep=5), Column("flips", keep=2)]
-    table = []
-    for layer in layers:
-        row = layer.row
-        cells = [escape(layer.node.path), escape(layer.node.class_name), f"{layer.pairs:,}", change_cell(row)]
-        told = (row.max_abs, row.mean_abs, row.sign_flips)
-        rest = [""] * 3 if row.identical else [numbers.value(x, DIGITS) for x in told]
-        cosine = "" if row.identical else cosine_cell(row.cosine)
-        changed = "" if row.identical else numbers.percent(row.changed, row.pairs)
-        style: StyleName = "error" if row.left_out_differ else "dim" if row.identical else ""
-        table.append(Row([*cells, cosine, changed, *rest], style))
-    return [*aligned(columns, table, width), []]
 
 
 def depth_lines(layers: Sequence[LayerChange], width: int, height: int, top: float = -inf) -> list[Line]:
@@ -283,7 +174,7 @@ def _together(row: DifferenceRow, pairs: int, width: int | None) -> list[Line]:
         place = ",".join(map(str, row.max_at.index))
         facts[4] = ("max |d|", f"{facts[4][1]} at {escape(row.max_at.tensor)}" + (f" [{place}]" if place else ""))
     if row.left_out:
-        facts.append(("NaN/Inf", _broken_cell(row)))
+        facts.append(("NaN/Inf", broken_cell(row)))
     return [title, *_packed(facts, width), []]
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from wtui.insight.changes import sorted_changes
 from wtui.render import numbers
+from wtui.render.change_table import DIGITS, change_cell, cosine_cell
 from wtui.render.columns import Column, Row, aligned
-from wtui.render.differences import DIGITS, change_cell, cosine_cell, depth_lines, verdict_line
+from wtui.render.differences import depth_lines, verdict_line
 from wtui.render.spans import Line, StyleName, clip, escape, line_width
 
 if TYPE_CHECKING:

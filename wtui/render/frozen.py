@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wtui.render import numbers
-from wtui.render.differences import change_cell
+from wtui.render.change_table import change_cell
 from wtui.render.spans import Line, StyleName, escape
 
 if TYPE_CHECKING:
