@@ -183,7 +183,12 @@ def test_ties_that_a_configuration_claims() -> None:
     with_head = torch_like() | {"lm_head": Layer("", {"weight": RNG.gamma(2, 1, (300, 32)).astype(np.float32)})}
     assert examined(with_head, TORCH, metadata={"config": config}) == []
     config = {"tie_word_embeddings": True}
-    assert only(examined(with_head, TORCH, metadata={"config": config}), "tie").severity == "info"
+    one = only(examined(with_head, TORCH, metadata={"config": config}), "tie")
+    assert (one.severity, one.evidence["differs"]) == ("warning", 1)
+    tied = torch_like()
+    tied["lm_head"] = Layer("", {"weight": tied["embed_tokens"].arrays["weight"].copy()}, trainable=None)
+    found = [f for f in examined(tied, TORCH, metadata={"config": config}) if f.rule == "tie"]
+    assert [f.severity for f in found] == ["info"]
 
 
 def test_what_the_reader_missed() -> None:

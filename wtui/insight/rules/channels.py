@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from wtui.insight.case import Case, Rule, finding, is_constant
@@ -87,6 +88,8 @@ def constant_block(case: Case) -> Iterator[Finding]:
 def _is_block(row: SummaryRow, channels: ChannelRow) -> bool:
     """Whether the longest run is more than pruning, few different values or dead channels would leave."""
     run = channels.longest_run
+    if not isfinite(channels.run_value):
+        return False  # another rule tells of NaN and infinities
     if run < (MIN_TAIL if channels.run_is_last else MIN_RUN) or (row.distinct or MIN_RUN) < MIN_TAIL:
         return False
     if channels.run_value == 0 and channels.dead and run <= (channels.dead + 1) * channels.per_channel:

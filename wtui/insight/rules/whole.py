@@ -66,8 +66,27 @@ def tie(case: Case) -> Iterator[Finding]:
         text = "the configuration says that the head is not tied to the embedding, the file holds no head"
         yield Finding("warning", "tie", "", "", text, {"heads": 0}, "the head would be initialised anew on loading")
     if claimed and heads:
+        differs = _differs_from_embeddings(case, heads[0])
+        severity: Severity = "warning" if differs else "info"
         text = f"the configuration ties the head to the embedding, the file holds {heads[0]} as well"
-        yield Finding("info", "tie", "", heads[0], text, {"heads": len(heads)})
+        text += ", with other values" if differs else ""
+        advice = "loading it would replace them by the embedding's: was the configuration changed?" if differs else ""
+        yield Finding(severity, "tie", "", heads[0], text, {"heads": len(heads), "differs": int(differs)}, advice)
+
+
+def _differs_from_embeddings(case: Case, head: str) -> bool:
+    """Whether a head has the shape of an embedding and, in some statistic, other values than each of that shape."""
+    known = {s.tensor.name: (s, row) for s, row in case.known("kernel", "embedding") if row.seen == row.total}
+    own = known.get(head)
+    if own is None:
+        return False
+    shape, dtype = own[0].tensor.shape, own[0].tensor.dtype
+    alike = [
+        (s, r)
+        for s, r in known.values()
+        if s.part == "embedding" and (s.tensor.shape, s.tensor.dtype) == (shape, dtype)
+    ]
+    return bool(alike) and all(_signature(case, s, r)[3:] != _signature(case, *own)[3:] for s, r in alike)
 
 
 def _is_language_model(config: Any) -> bool:
@@ -82,5 +101,9 @@ RULES = (
         "of a whole model", duplicate,
         "tied embeddings, averages and target networks beside the model",
     ),
-    Rule("tie", "warning", "heads that should or should not be tied", "the configuration's `tie_word_embeddings`", tie),
+    Rule(
+        "tie", "warning", "heads that should or should not be tied",
+        "the configuration's `tie_word_embeddings`: a head that it asks for is missing, or one that it ties has other "
+        "values than the embedding; info where they are equal", tie,
+    ),
 )  # fmt: skip
