@@ -16,6 +16,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from tests.bench import models  # noqa: E402
 from tests.tui.driving import Browser, browsing  # noqa: E402
+from tests.tui.driving_run import running  # noqa: E402
 from wtui.demo import folder  # noqa: E402
 
 DEMO = Path(folder())
@@ -79,6 +80,18 @@ async def shoot(name: str, path: Path, width: int, height: int, steps: Steps) ->
         print(f"{name}.svg  {len(svg):,} bytes")
 
 
+async def shoot_run() -> None:
+    """The run of the demo, on a tensor whose distribution widens."""
+    async with running(DEMO / "digits-run") as b:
+        await b.read()
+        await b.press("left")
+        await b.until("1 without a finite number")
+        await b.pilot.pause(0.5)
+        svg = b.app.export_screenshot(title="wtui digits-run").replace("<text ", '<text xml:space="preserve" ')
+        (HERE / "run-120x40.svg").write_text(svg)
+        print(f"run-120x40.svg  {len(svg):,} bytes")
+
+
 def main() -> None:
     """Write all of them, or those whose names are given."""
     os.environ["COLORTERM"] = "truecolor"
@@ -86,6 +99,8 @@ def main() -> None:
     for name, path, width, height, steps in SHOTS:
         if len(sys.argv) < 2 or any(word in name for word in sys.argv[1:]):
             asyncio.run(shoot(name, path(), width, height, steps))
+    if len(sys.argv) < 2 or any(word in "run-120x40" for word in sys.argv[1:]):
+        asyncio.run(shoot_run())
 
 
 if __name__ == "__main__":

@@ -36,6 +36,8 @@ class Anchor(NamedTuple):
     path: str
     at_end: bool
     """Whether it was on the newest checkpoint."""
+    place: tuple[int, int]
+    """Numbers of row and column."""
 
 
 class RunScreen(RunView):
@@ -91,7 +93,7 @@ class RunScreen(RunView):
             return
         if self._anchor is None:
             at_end = self.table.column >= len(self.state.members) - 1
-            self._anchor = Anchor(self.table.row, self._path, at_end)
+            self._anchor = Anchor(self.table.row, self._path, at_end, self.table.place)
         if self.state.take(answer):
             self._listed |= isinstance(answer, Listed)
             self.show_soon()
@@ -102,7 +104,7 @@ class RunScreen(RunView):
         self._anchor, self._listed = None, False
         if not self._moved:
             self._to_what_matters()
-        elif anchor is not None:
+        elif anchor is not None and anchor.place == self.table.place:  # else the user has moved since
             self._return_to(anchor, listed)
         super().show_news()
 

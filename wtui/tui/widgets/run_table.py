@@ -44,6 +44,11 @@ class RunTable(RowsPane):
         rows = self._model.rows
         return rows[min(self.cursor, len(rows) - 1)]
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Numbers of the row and the column under the cursor."""
+        return self.cursor, self.column
+
     def columns(self, width: int) -> Columns:
         """Which checkpoints are in sight."""
         names = max((text_width(r.name) for r in self._model.rows[:500]), default=0) + 1
