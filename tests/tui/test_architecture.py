@@ -37,7 +37,7 @@ def test_layers_say_where_they_stand_and_shapes_come_from_keras() -> None:
             await browser.until("Keras is asked")
             await browser.press("down")
             await browser.until("activation leaky_relu")
-            assert "kernel starts GlorotUniform" in browser.text
+            assert "kernel initialiser" in browser.text
             screen.surveying.complete()
             await browser.until(lambda: screen.plan is not None and screen.plan.complete)
             await browser.until("output (None, 6, 6, 8)")

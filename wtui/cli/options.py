@@ -72,6 +72,7 @@ def data_parser(prog: str, description: str, examples: str, *, csv: bool = False
     )
     parser.add_argument("--ascii", action="store_true", help="nothing but ASCII characters")
     parser.add_argument("--format", metavar="NAME", help="read the file as this format instead of guessing it")
+    parser.add_argument("--weights", metavar="W", help="for PATH keras:NAME: none, imagenet, or a weight file")
     parser.add_argument("--no-cache", action="store_true", help="neither use nor keep statistics of other runs")
     parser.add_argument("--threads", metavar="N", type=_threads, help="threads that read values (default: processors)")
     return parser
@@ -82,6 +83,10 @@ def open_model(options: Namespace, path: str | None = None) -> Model:
     from wtui.api import open
 
     path = options.path if path is None else path
+    if getattr(options, "weights", None) is not None:
+        from wtui.live.applications import with_weights
+
+        path = with_weights(path, options.weights)
     try:
         return open(path, format=options.format, cache=not options.no_cache, threads=options.threads)
     except FormatError as error:

@@ -92,8 +92,8 @@ def fact_lines(facts: LayerFacts, complete: bool, width: int) -> list[Line]:
         ("output", shapes_text(facts.outputs) + recorded),
         ("takes", connections(facts.takes)),
         ("activation", escape(facts.activation)),
-        *((f"{what} starts", escape(name)) for what, name in facts.initialisers if what in _MAIN),
-        *((f"{what} held", escape(name)) for what, name in facts.regularisers),
+        *((f"{what} initialiser", escape(name)) for what, name in facts.initialisers if what in _MAIN),
+        *((f"{what} regulariser", escape(name)) for what, name in facts.regularisers),
     ]
     lines = [piece for name, text in pairs if text for piece in wrap([(f"{name} ", "dim"), (text, "")], width, 2)]
     if facts.refused:
