@@ -213,3 +213,15 @@ def test_a_broken_heat_map_says_so(run: Run, small: Path, arrays: Arrays) -> Non
     done = run("plot", small, broken, "--kind", "heatmap", "--width", 200, "--height", 200)
     assert done.code == 0
     assert "✗" in done.out
+
+
+def test_layers_side_by_side(run: Run) -> None:
+    done = run("plot", DEMO / "healthy.keras", "conv2/kernel", "--kind", "layers", "--width", "70")
+    lines = done.out.splitlines()
+    assert lines[0].startswith("distributions of 2 convolution kernels")
+    assert lines[2].startswith("  conv1/kernel")
+    assert lines[3].startswith("▸ conv2/kernel")
+    assert run("plot", DEMO / "healthy.keras", "--kind", "layers", "--ascii").out.isascii()
+    document = run("plot", DEMO / "healthy.keras", "--kind", "layers", "--family", "biases", "--json").document
+    assert document["family"] == "biases"
+    assert sum(document["tensors"][0]["counts"]) > 0

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wtui.render.plots import DepthPoint
     from wtui.render.spans import Line
 
-__all__ = ["FAMILY_WORDS", "METRIC_WORDS", "plot_depth"]
+__all__ = ["FAMILY_WORDS", "METRIC_WORDS", "alike", "plot_depth"]
 
 _METRICS = {
     "abs_mean": "mean |w|", "std": "std", "variance": "variance", "mean": "mean, min to max", "zeros": "zeros %",
@@ -42,7 +42,7 @@ def plot_depth(model: Model, options: Namespace) -> bool:
     marked = model.tensors_of(model[options.name]) if options.name is not None else ()
     chosen = selected_tensors(model, options.select)
     pool = [t for t in (model.tensors if chosen is None else chosen) if t.entry.counted]
-    kind, members = _members(model, pool, options.family, marked)
+    kind, members = alike(model, pool, options.family, marked)
     with Progress() as progress:
         found = model.statistics(members, progress, together=False)
     if not found.rows and members:
@@ -57,20 +57,19 @@ def plot_depth(model: Model, options: Namespace) -> bool:
     return not found.problems
 
 
-def _members(
-    model: Model, pool: list[Tensor], word: str | None, marked: tuple[Tensor, ...]
-) -> tuple[str, list[Tensor]]:
+def alike(model: Model, pool: list[Tensor], word: str | None, marked: tuple[Tensor, ...]) -> tuple[str, list[Tensor]]:
     """The family or, where none is asked for, the kind of tensors that is plotted, and these in depth order."""
     families = {t.index: family(t.entry, model.layer(t.layer).node) for t in pool}
     if word is None:
         kinds = {t.index: kind_of(t.entry, model.layer(t.layer).node) for t in pool}
         largest = sorted(marked, key=lambda t: -t.size)
-        alike = [kinds[t.index] for t in largest if kinds.get(t.index)]
+        wanted = [kinds[t.index] for t in largest if kinds.get(t.index)]
         main = next((f for f in FAMILIES if f in families.values()), ALL)
-        kind = next(iter(alike), next((k for i, k in kinds.items() if families[i] == main), ALL))
-        return kind, [t for t in pool if kind in (ALL, kinds[t.index])]
-    kind = next((f for f in FAMILIES if f.split()[0] == word), ALL)
-    members = [t for t in pool if kind in (ALL, families[t.index])]
+        kind = next(iter(wanted), next((k for i, k in kinds.items() if families[i] == main), ALL))
+        members = [t for t in pool if kind in (ALL, kinds[t.index])]
+    else:
+        kind = next((f for f in FAMILIES if f.split()[0] == word), ALL)
+        members = [t for t in pool if kind in (ALL, families[t.index])]
     if not members:
         there = sorted({f.split()[0] for f in families.values() if f})
         raise UsageError(f"there are no {kind} in it", model.path, f"there are: {', '.join(there) or 'no weights'}")

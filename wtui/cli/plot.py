@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from wtui.cli.depth import FAMILY_WORDS, METRIC_WORDS, plot_depth
 from wtui.cli.heatmap import CELL_WORDS, plot_heatmap
 from wtui.cli.histogram import plot_histogram
+from wtui.cli.layers import plot_layers
 from wtui.cli.options import data_parser, open_model
 from wtui.cli.status import Exit
 from wtui.errors import UsageError
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-KINDS = {"hist": plot_histogram, "depth": plot_depth, "heatmap": plot_heatmap}
+KINDS = {"hist": plot_histogram, "depth": plot_depth, "heatmap": plot_heatmap, "layers": plot_layers}
 
 DESCRIPTION = """Plot the values of a tensor, a layer or the whole model, one tensor as a heat map,
-or a statistic along the depth of the model. With --json: the numbers drawn.
+the distributions of alike tensors side by side, or a statistic along the depth of the
+model. With --json: the numbers drawn.
 
 A histogram opens on the 0.1 to 99.9 % window and says how many values lie outside."""
 
@@ -32,6 +34,7 @@ EXAMPLES = """  wtui plot vgg16.keras fc1/kernel
   wtui plot vgg16.keras block5_conv3
   wtui plot vgg16.keras --kind depth --metric std --family convolution
   wtui plot vgg16.keras fc1/kernel --kind heatmap
+  wtui plot vgg16.keras --kind layers --family dense
   wtui plot vgg16.keras --select '*/bias' --json | jq .counts"""
 
 
@@ -59,7 +62,7 @@ def _parser() -> Parser:
     )
     heatmap = parser.add_argument_group("heatmap")
     heatmap.add_argument("--cell", choices=CELL_WORDS, default="mean", help="what a cell shows (default: mean)")
-    depth = parser.add_argument_group("depth")
+    depth = parser.add_argument_group("depth and layers")
     depth.add_argument("--metric", choices=METRIC_WORDS, default="abs_mean", help="statistic (default: abs_mean)")
     depth.add_argument(
         "--family", choices=FAMILY_WORDS, help="which tensors (default: those like NAME, or the main ones)"
