@@ -406,3 +406,16 @@ def test_a_marked_layer_says_what_of(blocks: Path) -> None:
         await b.until("✗ blocks.3.attn.q_proj.weight: 1 of 64")
 
     drive(blocks, test)
+
+
+def test_rows_that_there_is_room_for_are_shown(blocks: Path) -> None:
+    async def test(b: Browser) -> None:
+        await b.scanned()
+        b.select("blocks.11.norm.weight")
+        await b.until("blocks.11.norm.weight")
+        assert b.screen.layer_tree.top > 0
+        await b.pilot.resize_terminal(120, 50)
+        await b.until("▾ blocks.safetensors")
+        assert b.screen.layer_tree.top == 0
+
+    drive(blocks, test, 80, 14)

@@ -143,8 +143,9 @@ class RowsPane(LinesPane):
         self.move_cursor(self.cursor + rows)
 
     def on_resize(self) -> None:
-        """Keep the cursor in view."""
+        """Keep the cursor in view, and no rows out of it that there is room for."""
         height = max(1, self.size.height)
+        self.top = max(0, min(self.top, self.line_count() - height))
         if not self.top <= self.cursor < self.top + height:
             self.top = max(0, self.cursor - height // 2)
 
