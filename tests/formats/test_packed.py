@@ -219,3 +219,19 @@ def test_in_pytorch_files(scheme: str, tmp_path: Path) -> None:
             assert not model.warnings
             np.testing.assert_allclose(model[WEIGHT].array(), packed.values, rtol=3e-7)
             assert model.totals.parameters == packed.values.size
+
+
+def test_rounding_is_no_pruning(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    weights = rng.standard_t(4, (128, 64, 64))  # groups, inputs of a group, outputs
+    scales = (np.abs(weights).max(1) / 7).astype(np.float16)
+    q = np.clip(np.round(weights / scales[:, None]) + 8, 0, 15).astype(int).reshape(-1, 64)
+    packed = files.gptq(inputs=len(q), outputs=64, group=64)
+    eights = np.full(scales.shape, 7)
+    packed.tensors.update(qweight=files.words(q, 4, 0), qzeros=files.words(eights, 4, 1), scales=scales)
+    with wtui.open(files.write(tmp_path, packed)) as model:
+        row = model[WEIGHT].summary().row()
+        assert row.zeros > 0.2 * row.total
+        assert [f for f in model.findings() if f.severity != "info" or f.rule in ("sparse", "few-values")] == []
+    with wtui.open(files.write(tmp_path, files.fp8_blocks())) as model:
+        assert not [f for f in model.findings() if f.rule == "few-values"]

@@ -65,7 +65,12 @@ def _rows(catalogue: Catalogue) -> dict[str, set[int]]:
     def weighs(node: LayerNode) -> bool:
         return any(tensors[i].group == "model" for i in node.all_tensors())
 
-    for node in catalogue.root.walk():
+    stack = [catalogue.root]
+    while stack:
+        node = stack.pop()
+        if node.name == "experts":
+            continue  # thousands of layers, and no row of blocks among them
+        stack.extend(reversed(node.children))
         if node.children and node.name in _ROWS:
             for block in node.children:
                 if block.name.isdecimal() and len(block.name) < 5 and any(map(weighs, block.children)):

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["alike", "block", "lost_lines", "lost_messages", "told_as_lost"]
 
 TITLE = "not all of it is here"
+UNDECODED = "not all of it can be decoded"
+NOT_DECODED = "packed, not values"
+"""How messages about tensors begin that are all there, and not understood."""
 
 MAX_LINES = 12
 """Lines in which what is missing is told; what is alike takes one."""
@@ -58,7 +61,8 @@ def block(catalogue: Catalogue) -> list[Line]:
     found = lost_lines(catalogue)
     if not found:
         return []
-    lines: list[Line] = [[(f"✗ {TITLE}:", "error")]]
+    decoded = all(message.startswith(NOT_DECODED) for _, message in lost_messages(catalogue))
+    lines: list[Line] = [[(f"✗ {UNDECODED if decoded else TITLE}:", "error")]]
     lines += [[("  " + escape(text), "")] for text in found]
     return lines
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from wtui.codecs import LOSSLESS
 from wtui.insight.case import Case, Rule, finding, is_constant
+from wtui.model import DTYPE_BITS
 
 if TYPE_CHECKING:
     from wtui.insight.types import Finding, Severity
@@ -17,6 +19,9 @@ MIN_CONSTANT = 4
 
 SPARSE = 0.2
 """Share of exact zeros that is worth a word: training leaves none, unless it is kept from going below zero."""
+
+SPARSE_QUANTISED = 0.45
+"""The same of quantised kernels: 4 bits round a quarter of a bell's values to 0."""
 
 MIN_SPARSE = 256
 """Values from which a share says something."""
@@ -62,7 +67,8 @@ def sparse(case: Case) -> Iterator[Finding]:
     """Kernels with many exact zeros, and their pattern."""
     for subject, row in case.known("kernel"):
         share = row.zeros / row.seen
-        if row.seen < MIN_SPARSE or share < SPARSE or row.zeros == row.seen:
+        least = SPARSE if subject.tensor.encoding in LOSSLESS else SPARSE_QUANTISED
+        if row.seen < MIN_SPARSE or share < least or row.zeros == row.seen:
             continue
         how = "cut off there, none is below" if row.min == 0 else "pruned"
         text = f"{100 * share:.3g} % of its weights are exactly 0: {how}"
@@ -80,7 +86,8 @@ def few_values(case: Case) -> Iterator[Finding]:
     """Floating-point kernels with a small set of values: clustered, or quantised and widened again."""
     for subject, row in case.known("kernel", "embedding"):
         n = row.distinct
-        if n is None or n < 2 or n > FEW or "float" not in subject.tensor.dtype or row.finite < REPEATED * n:
+        wide = "float" in subject.tensor.dtype and DTYPE_BITS.get(subject.tensor.dtype, 0) > 8
+        if n is None or n < 2 or n > FEW or not wide or row.finite < REPEATED * n:
             continue
         bits = max(1, (n - 1).bit_length())
         text = f"only {n} different values in {row.finite:,}: clustered or quantised, {bits} bits would hold them"
@@ -127,7 +134,8 @@ RULES = (
     ),
     Rule(
         "sparse", "info", "pruned kernels, and the 2:4 pattern",
-        f"at least {SPARSE:.0%} exact zeros among {MIN_SPARSE} weights or more; free training leaves none", sparse,
+        f"at least {SPARSE:.0%} exact zeros among {MIN_SPARSE} weights or more; free training leaves none; "
+        f"{SPARSE_QUANTISED:.0%} of quantised weights, since rounding makes zeros", sparse,
         "pruned models, and kernels that are kept from going below 0",
     ),
     Rule(
