@@ -44,7 +44,7 @@ def listing_lines(
     rows = _rows(catalogue, None if selected is None else set(selected))
     about = str(catalogue.metadata.get("about", ""))
     told: list[Line] = [[(escape(about), "")]] if about else []
-    lines = [head_line(catalogue), *told, *block(catalogue), [], *aligned_names(_LISTING, rows, width), []]
+    lines = [head_line(catalogue), *told, *block(catalogue, width), [], *aligned_names(_LISTING, rows, width), []]
     return lines + totals_lines(catalogue, selected) + notice_lines(catalogue, lost=False)
 
 

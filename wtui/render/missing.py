@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from wtui.insight.presence import absent
-from wtui.render.spans import Line, escape
+from wtui.render.spans import Line, escape, wrap
 
 if TYPE_CHECKING:
     from wtui.model import Catalogue
@@ -22,6 +22,8 @@ NOT_DECODED = "packed, not values"
 
 MAX_LINES = 12
 """Lines in which what is missing is told; what is alike takes one."""
+
+INDENT = 4
 
 _DIGITS = re.compile(r"\d[\d,]*")
 
@@ -56,14 +58,16 @@ def told_as_lost(rule: str, tensor: str, problems: Mapping[str, str]) -> bool:
     return rule in TOLD or (rule == "unreadable" and tensor in problems)
 
 
-def block(catalogue: Catalogue) -> list[Line]:
-    """A title and the sentences, as lines; `[]` if nothing is missing."""
+def block(catalogue: Catalogue, width: int | None = None) -> list[Line]:
+    """A title and the sentences, as lines of at most `width` columns; `[]` if nothing is missing."""
     found = lost_lines(catalogue)
     if not found:
         return []
     decoded = all(message.startswith(NOT_DECODED) for _, message in lost_messages(catalogue))
     lines: list[Line] = [[(f"✗ {UNDECODED if decoded else TITLE}:", "error")]]
-    lines += [[("  " + escape(text), "")] for text in found]
+    for text in found:
+        line: Line = [("  " + escape(text), "")]
+        lines += wrap(line, width, INDENT) if width else [line]
     return lines
 
 
