@@ -92,3 +92,11 @@ def test_order_of_change() -> None:
     rows = [row(0, 1.0), row(1, 0.0, changed=0), row(2, 2.0), row(3, 1.0), row(4, 0.1, broken=1), row(5, 1.0)]
     assert by_change(rows) == [4, 2, 0, 5, 3]
     assert (relative(0, 0), relative(1, 0), relative(1, 4)) == (0, float("inf"), 0.5)
+
+
+def test_texts_are_listed_and_never_compared() -> None:
+    texts = [t._replace(dtype="string") if t.name == "conv/bias" else t for t in B.tensors]
+    found = joined(B, Catalogue(B.path, B.format, B.files, texts, B.root))
+    states = {found.catalogue.tensors[i].name: state_of(found, i, None) for i in found.numbers}
+    assert states["conv/bias"] == "text"
+    assert states["conv/kernel"] == "waiting"

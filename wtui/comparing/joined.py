@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from wtui.model import Catalogue, LayerNode
+from wtui.model import NO_NUMBERS, Catalogue, LayerNode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,12 +50,18 @@ class Joined:
         """B's tensor, None where there is none."""
         return number if number < len(self.b.tensors) else None
 
+    def has_no_numbers(self, number: int) -> bool:
+        """Whether it is text or the like in either model: listed, never compared."""
+        a, b = self.a_of(number), self.b_of(number)
+        dtypes = {self.a.tensors[a].dtype if a is not None else "", self.b.tensors[b].dtype if b is not None else ""}
+        return bool(dtypes & NO_NUMBERS)
+
     @cached_property
-    def only_b(self) -> tuple[int, ...]:
+    def only_b(self) -> frozenset[int]:
         """Tensors that only B has; second names of paired tensors are none of them."""
         if self.pairing is None:
-            return ()
-        return tuple(i for i in self.pairing.only_b if self.b.tensors[i].group == "model")
+            return frozenset()
+        return frozenset(i for i in self.pairing.only_b if self.b.tensors[i].group == "model")
 
     @property
     def numbers(self) -> list[int]:

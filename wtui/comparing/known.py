@@ -34,8 +34,8 @@ class KnownPairs:
     def __init__(self, comparison: Comparison, joined: Joined, threads: int | None = None) -> None:
         self.comparison = comparison
         self.joined = joined
-        lone_b = set(joined.only_b)
-        self.numbers = [n for n in joined.numbers if n in joined.pairs or n in joined.only_a or n in lone_b]
+        there = (n for n in joined.numbers if n in joined.pairs or n in joined.only_a or n in joined.only_b)
+        self.numbers = [n for n in there if not joined.has_no_numbers(n)]
         self.waiting = set(self.numbers)
         """What is not read whole yet."""
         self.scanner = AnyScanner(self.numbers, self.wanted, threads)

@@ -6,6 +6,7 @@ from collections import Counter
 from math import inf, isnan
 from typing import TYPE_CHECKING, NamedTuple
 
+from wtui.comparing.report import doubts, folded_norms, looks_unrelated
 from wtui.insight.pairing.types import HOWS
 from wtui.insight.types import Reading
 from wtui.render.change import amount
@@ -40,6 +41,8 @@ class Seen(NamedTuple):
     states: Mapping[int, State]
     layers: Sequence[tuple[str, float]]
     """Paths of the layers with pairs of their own, and their relative L2 change; as far as they are read."""
+    rows: Mapping[int, DifferenceRow]
+    """Of the pairs that are read."""
     done: bool
 
 
@@ -54,6 +57,8 @@ def tensor_reading(joined: Joined, number: int, state: State, found: PairRow | N
         return [Reading("dim", "comparing …" if joined.pairing else "pairing …")]
     if state == "failed":
         return [Reading("error", f"not compared: {found.problem if found else ''}")]
+    if state == "text":
+        return [Reading("plain", "no numbers (text or the like): listed, not compared")]
     if state == "alias":
         return [Reading("plain", f"another name of {joined.catalogue.tensors[number].alias_of}, which is compared")]
     if state in ("only A", "only B"):
@@ -67,19 +72,16 @@ def tensor_reading(joined: Joined, number: int, state: State, found: PairRow | N
     assert found.row is not None
     pair = joined.pairs[number]
     dtypes = joined.a.tensors[pair.a].dtype, joined.b.tensors[pair.b].dtype
-    return _pair_reading(found.row, *dtypes)
+    return _pair_reading(found.row, pair.how, *dtypes)
 
 
-def _pair_reading(row: DifferenceRow, dtype_a: str, dtype_b: str) -> list[Reading]:
+def _pair_reading(row: DifferenceRow, how: How, dtype_a: str, dtype_b: str) -> list[Reading]:
     if not row.total:
         return [Reading("plain", "both are empty: one of their axes is 0")]
     if row.identical:
-        how = (
-            "identical, bit by bit"
-            if dtype_a == dtype_b
-            else f"every value is the same, {dtype_a} in A, {dtype_b} in B"
-        )
-        return [Reading("good", how)]
+        alike = dtype_a == dtype_b
+        text = "identical, bit by bit" if alike else f"every value is the same, {dtype_a} in A, {dtype_b} in B"
+        return [Reading("good", text)]
     if row.unchanged:
         return [Reading("good", "every value is equal; some bits differ (the sign of a zero, or the bits of a NaN)")]
     said = [*_broken(row)]
@@ -93,7 +95,7 @@ def _pair_reading(row: DifferenceRow, dtype_a: str, dtype_b: str) -> list[Readin
     every = row.changed == row.pairs
     which = "every value differs" if every else f"{percent(row.changed, row.pairs)} of the values differ"
     said.append(Reading("plain", f"{how_much}; {which}"))
-    return [*said, *_direction(row), *_channels(row)]
+    return [*said, *_direction(row, how), *_channels(row)]
 
 
 def _broken(row: DifferenceRow) -> list[Reading]:
@@ -108,14 +110,16 @@ def _broken(row: DifferenceRow) -> list[Reading]:
     return said
 
 
-def _direction(row: DifferenceRow) -> list[Reading]:
+def _direction(row: DifferenceRow, how: How) -> list[Reading]:
     """Whether it is scaled, turned around, or unlike."""
     if isnan(row.cosine) or not row.l2_a or row.relative_l2 < 0.001:
         return []
     scale = row.l2_b / row.l2_a
     if row.cosine > SAME_DIRECTION and abs(scale - 1) > 0.001:
         return [Reading("plain", f"scaled rather than changed: B is about {scale:.4g} times A")]
-    if abs(row.cosine) < 0.1 and row.total > 1000:
+    if looks_unrelated(row):
+        if how == "shape and order":
+            return [Reading("warning", "nothing in common (cosine near 0): perhaps these two are no pair")]
         return [Reading("plain", "nothing of A is left in B: as far apart as two random tensors (cosine near 0)")]
     return [Reading("plain", "turned around: B points the other way (cosine below -0.9)")] if row.cosine < -0.9 else []
 
@@ -148,7 +152,7 @@ def models_reading(seen: Seen) -> list[Reading]:
     ):  # fmt: skip
         said += _names(seen, state, what)  # type: ignore[arg-type]
     order = {"error": 0, "warning": 1}
-    return [*sorted(said, key=lambda r: order.get(r.style, 2)), *_pairing(joined)]
+    return [*sorted(said, key=lambda r: order.get(r.style, 2)), *_pairing(seen)]
 
 
 def _whole(states: Counter[State], lone: int, done: bool) -> Reading:
@@ -191,8 +195,9 @@ def _names(seen: Seen, state: State, what: str) -> list[Reading]:
     return [Reading(style, f"{len(found):,} {tensors} {what}: {names}{more}")]
 
 
-def _pairing(joined: Joined) -> list[Reading]:
+def _pairing(seen: Seen) -> list[Reading]:
     """How tensors were brought together."""
+    joined = seen.joined
     assert joined.pairing is not None
     hows = Counter(p.how for p in joined.pairs.values())
     said = [Reading("dim", "paired: " + "; ".join(f"{n:,} by {HOWS[how]}" for how, n in hows.most_common()))]
@@ -200,6 +205,10 @@ def _pairing(joined: Joined) -> list[Reading]:
         begin = [f"those of {side} begin with `{p}`" for side, p in zip("AB", prefixes, strict=True) if p]
         said.append(Reading("dim", f"names but for a prefix: {', '.join(begin)}"))
     said += [Reading("plain", note) for note in joined.pairing.notes]
+    pairs = joined.pairs
+    notes = folded_norms(joined.a, joined.only_a.values(), joined.b, joined.only_b)
+    said += [Reading("plain", note) for note in notes]
+    said += [Reading("warning", doubt) for doubt in doubts((pairs[n].how, row) for n, row in seen.rows.items())]
     if joined.beside:
         said.append(Reading("dim", f"{joined.beside:,} tensors stored beside the models (optimizer) are left out"))
     return said

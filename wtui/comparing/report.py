@@ -8,9 +8,14 @@ from wtui.insight.changes import TensorChange
 from wtui.insight.compared import Compared
 
 if TYPE_CHECKING:
-    from wtui.comparing.comparison import Comparison, PairResult
+    from collections.abc import Iterable
 
-__all__ = ["compared"]
+    from wtui.comparing.comparison import Comparison, PairResult
+    from wtui.insight.pairing.types import How
+    from wtui.model import Catalogue
+    from wtui.stats.difference_row import DifferenceRow
+
+__all__ = ["compared", "doubts", "folded_norms", "looks_unrelated"]
 
 MANY = 1000
 """Values from which on a cosine near 0 says something."""
@@ -40,19 +45,32 @@ def compared(comparison: Comparison, tolerance: float | None = None) -> Compared
 
 
 def _doubts(comparison: Comparison) -> list[str]:
-    """Whether pairs that nothing but shapes brought together look as if they did not belong together; folded norms."""
-    rows = [r.row for r in comparison.results.values() if r.pair.how == "shape and order" and r.row is not None]
-    unlike = sum(row.pairs >= MANY and abs(row.cosine) < UNRELATED for row in rows)
-    notes = []
-    if unlike:
-        many = f"of the pairs made by shape and order, {unlike:,}"
-        notes.append(f"{many} are as different as tensors that have nothing in common")
-    sides = (comparison.a, comparison.only_a, comparison.b), (comparison.b, comparison.only_b, comparison.a)
-    for model, alone, other in sides:
-        roles = {model.catalogue.tensors[i].role for i in alone}
-        if other.catalogue.format.startswith(CONVERTED) and roles & {"moving_mean", "running_mean"}:
-            notes.append("converters fold batch norms into the kernels before them, which then differ")
-    return notes
+    """What a reader should know before believing the numbers."""
+    unlike = doubts((r.pair.how, r.row) for r in comparison.results.values() if r.row)
+    a, b = comparison.a.catalogue, comparison.b.catalogue
+    return unlike + folded_norms(a, comparison.only_a, b, comparison.only_b)
+
+
+def looks_unrelated(row: DifferenceRow) -> bool:
+    """Whether both tensors are as different as two that have nothing in common."""
+    return row.pairs >= MANY and abs(row.cosine) < UNRELATED
+
+
+def doubts(rows: Iterable[tuple[How, DifferenceRow]]) -> list[str]:
+    """Whether pairs that nothing but shapes brought together look as if they did not belong together."""
+    unlike = sum(looks_unrelated(row) for how, row in rows if how == "shape and order")
+    if not unlike:
+        return []
+    return [f"of the pairs made by shape and order, {unlike:,} are as different as tensors that have nothing in common"]
+
+
+def folded_norms(a: Catalogue, only_a: Iterable[int], b: Catalogue, only_b: Iterable[int]) -> list[str]:
+    """Whether one model has batch norms where the other's converter has folded them."""
+    for model, alone, other in ((a, only_a, b), (b, only_b, a)):
+        roles = {model.tensors[i].role for i in alone}
+        if other.format.startswith(CONVERTED) and roles & {"moving_mean", "running_mean"}:
+            return ["converters fold batch norms into the kernels before them, which then differ"]
+    return []
 
 
 def _changes(comparison: Comparison) -> list[TensorChange]:

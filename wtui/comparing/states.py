@@ -15,15 +15,17 @@ if TYPE_CHECKING:
 
 __all__ = ["State", "by_change", "relative", "state_of"]
 
-State = Literal["waiting", "same", "changed", "broken", "only A", "only B", "shape", "failed", "alias"]
+State = Literal["waiting", "same", "changed", "broken", "only A", "only B", "shape", "failed", "alias", "text"]
 """`same`: every value is; `broken`: values that are finite in one are not in the other; `alias`: another name of a
-tensor that is compared; `waiting`: not read yet, or not known yet whether it has a partner."""
+tensor that is compared; `text`: without numbers; `waiting`: not read yet, or not known yet whether it has a partner."""
 
 
 def state_of(joined: Joined, number: int, found: PairRow | None) -> State:
     """The state of a tensor of the joined tree, given what is known of it."""
     if joined.pairing is None:
         return "waiting"
+    if joined.has_no_numbers(number):
+        return "text"
     if number in joined.only_a:
         return "only A"
     pair = joined.pairs.get(number)

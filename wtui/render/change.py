@@ -27,6 +27,7 @@ _CELLS: dict[str, tuple[str, StyleName]] = {
     "shape": ("≠  shape", "warning"),
     "failed": ("✗ unread", "error"),
     "alias": ("   alias", "dim"),
+    "text": ("    text", "dim"),
 }
 
 

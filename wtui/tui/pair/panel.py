@@ -82,7 +82,9 @@ def _together(layer: LayerCompared | None, width: int) -> list[Line]:
 
 def _model_lines(outline: Outline, results: PairResults, width: int) -> list[Line]:
     joined = results.joined
-    seen = Seen(joined, results.states, _layer_changes(outline, results), results.finished is not None)
+    seen = Seen(
+        joined, results.states, _layer_changes(outline, results), results.differences, results.finished is not None
+    )
     lines = [p for r in models_reading(seen) for p in wrap(reading_line(r.style, r.text), width, 2)]
     formats = joined.a.format, joined.b.format
     lines += [[], *totals_lines(joined.a.totals(), joined.b.totals(), formats)]
