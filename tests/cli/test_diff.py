@@ -111,13 +111,17 @@ def test_exit_codes_and_verdicts(pair: tuple[Path, Path, Arrays, Arrays], run: R
     unread = run("diff", write_safetensors(tmp_path / "whole.safetensors", values), cut)
     assert unread.code == 3
     assert unread.out.endswith("identical: 1 pair; 1 could not be read\n")
+    assert "\nB: the file was cut off" in unread.out
+    warnings = run("diff", tmp_path / "whole.safetensors", cut, "--json").document["warnings"]
+    assert len(warnings) == len({(w["tensor"], w["message"]) for w in warnings}) == 2
+    assert run("diff", "--structure", cut, cut).code == 3
     assert run("diff", cut, path_a).code == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["diff", BEFORE], "1 model cannot be compared"),
+        (["diff", BEFORE], "one model cannot be compared"),
         (["diff", BEFORE, "nowhere.keras"], "nowhere.keras"),
         (["diff", BEFORE, AFTER, "--tolerance", "-1"], "is not a number from 0 up"),
         (["diff", BEFORE, AFTER, "--tolerance", "nan"], "is not a number from 0 up"),

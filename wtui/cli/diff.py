@@ -52,7 +52,8 @@ def run(arguments: Sequence[str]) -> int:
     """Compare and print; the exit code."""
     options = _parser().parse_args(arguments)
     if not 2 <= len(options.paths) <= MAX_MODELS:
-        raise UsageError(f"{len(options.paths)} model cannot be compared", hint=f"name 2 to {MAX_MODELS}")
+        what = "one model" if len(options.paths) == 1 else f"{len(options.paths)} models"
+        raise UsageError(f"{what} cannot be compared", hint=f"name 2 to {MAX_MODELS}")
     if options.structure:
         from wtui.cli.diff_structure import would_load
 
@@ -143,11 +144,12 @@ def _write_data(found: Sequence[Compared], expected: Expectation | None, options
 
 
 def _write(found: Sequence[Compared], expected: Expectation | None, options: Namespace) -> None:
-    from wtui.render.differences import head_lines
+    from wtui.render.differences import head_lines, notices_of
 
     size = output.terminal_size()
     width, order = size and size[0], None if options.sort == DEPTH else options.sort or "change"
-    output.write_lines([*head_lines([found[0].a, *(c.b for c in found)]), []], options.ascii)
+    catalogues = [found[0].a, *(c.b for c in found)]
+    output.write_lines([*head_lines(catalogues), *notices_of(catalogues, width), []], options.ascii)
     columns = min(width or output.PLOT_COLUMNS[0], output.PLOT_COLUMNS[1])
     if len(found) == 1:
         _write_two(found[0], width, order, columns, options)

@@ -62,7 +62,8 @@ def csv_table(tensors: Sequence[Document]) -> tuple[list[str], list[list[object]
 
 def _warnings(found: Compared) -> list[Document]:
     told = [(c.path, n.tensor, n.message) for c in (found.a, found.b) for n in c.warnings]
-    told += [(found.b.path, c.name, c.problem) for c in found.pairs if c.problem]
+    problems = [(found.b.path, c.name, c.problem) for c in found.pairs if c.problem]
+    told += [one for one in problems if one not in told]
     return [{"model": path, "tensor": tensor or None, "message": message} for path, tensor, message in told]
 
 

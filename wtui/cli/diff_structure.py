@@ -23,7 +23,7 @@ __all__ = ["would_load"]
 
 
 def would_load(options: Namespace) -> int:
-    """Compare names and shapes, and print; 0 if A loads as it is, 1 if not, 3 if a file could not be understood."""
+    """Compare names and shapes, and print; 0 if A loads as it is, 1 if not, 3 if it would but something is lost."""
     _check(options)
     from wtui.comparing.selection import matching, not_matched, selector
     from wtui.comparing.structure import would_load as compare_structure
@@ -44,7 +44,7 @@ def would_load(options: Namespace) -> int:
             output.write_csv(*csv_table(_rows(found)))
         else:
             _write(a, b, found, options.ascii)
-        lost = any(n.lost and not n.tensor for m in (a, b) for n in m.warnings)
+        lost = any(n.lost for m in (a, b) for n in m.warnings)
     return Exit.DIFFERENT if not found.loads else Exit.PARTIAL if lost else Exit.DONE
 
 
@@ -88,12 +88,13 @@ def _check(options: Namespace) -> None:
 
 
 def _write(a: Model, b: Model, found: Structure, ascii: bool) -> None:
-    from wtui.render.differences import head_lines
+    from wtui.render.differences import head_lines, notices_of
     from wtui.render.loading import structure_lines
 
     size = output.terminal_size()
-    lines = structure_lines(found, size and size[0])
-    output.write_lines([*head_lines([a.catalogue, b.catalogue]), [], *lines], ascii)
+    catalogues = a.catalogue, b.catalogue
+    notices = notices_of(catalogues, size and size[0])
+    output.write_lines([*head_lines(catalogues), *notices, [], *structure_lines(found, size and size[0])], ascii)
 
 
 def _document(a: Model, b: Model, found: Structure) -> dict[str, Any]:

@@ -84,7 +84,12 @@ class Progress:
     def __call__(self, done: int, total: int) -> None:
         """Tell how far it is, in bytes."""
         now = time.monotonic()
-        if not self._shows or now - self._drawn < REDRAW_EVERY or now - self._started < SHOW_AFTER or not total:
+        if (
+            not self._shows
+            or now - self._drawn < REDRAW_EVERY
+            or now - self._started < SHOW_AFTER
+            or not (done and total)
+        ):
             return
         self._drawn, self._dirty = now, True
         speed = done / (now - self._started)

@@ -33,13 +33,18 @@ if TYPE_CHECKING:
     from wtui.stats.difference_row import DifferenceRow
 
 __all__ = [
+    "LETTERS",
     "depth_lines",
     "head_lines",
+    "notices_of",
     "pairing_lines",
     "table_lines",
     "verdict_line",
     "whole_lines",
 ]
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""What models are called."""
 
 CONCENTRATED = 4
 """Channels are told where half of the squared change is in one of so many, or fewer."""
@@ -57,7 +62,7 @@ LEGEND_WIDTH = 100
 """Columns of the legend in a pipe."""
 
 LEGEND = (
-    "change: L2 norm of B - A over that of A. changed: share of values. flips: values whose sign changed. "
+    "change: L2 norm of d = B - A over that of A. changed: share of values. flips: values whose sign changed. "
     "KS: largest distance of the two distribution functions. half in: the fewest output channels that hold half "
     "of the squared change, of how many."
 )
@@ -66,9 +71,19 @@ LEGEND = (
 def head_lines(catalogues: Sequence[Catalogue]) -> list[Line]:
     """Which models are compared, a letter for each."""
     lines: list[Line] = []
-    for letter, catalogue in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", catalogues, strict=False):
+    for letter, catalogue in zip(LETTERS, catalogues, strict=False):
         facts = [escape(f) for f in (catalogue.format, catalogue.root.class_name) if f]
         lines.append([(f"{letter}  ", "title"), (escape(catalogue.path), "bold"), ("  " + "  ".join(facts), "dim")])
+    return lines
+
+
+def notices_of(catalogues: Sequence[Catalogue], width: int | None = None) -> list[Line]:
+    """What readers say of whole files: that one was cut off, what is left out."""
+    lines: list[Line] = []
+    for letter, catalogue in zip(LETTERS, catalogues, strict=False):
+        for notice in catalogue.warnings:
+            if not notice.tensor:
+                lines += _wrapped([(f"{letter}: ", "warning"), (escape(notice.message), "")], width)
     return lines
 
 

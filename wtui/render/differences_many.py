@@ -11,7 +11,7 @@ from wtui.insight.changes import sorted_changes
 from wtui.render import numbers
 from wtui.render.change_table import DIGITS, change_cell, cosine_cell
 from wtui.render.columns import Column, Row, aligned
-from wtui.render.differences import depth_lines, verdict_line
+from wtui.render.differences import LETTERS, depth_lines, verdict_line
 from wtui.render.spans import Line, StyleName, clip, escape, line_width
 
 if TYPE_CHECKING:
@@ -111,9 +111,7 @@ def _titles(paths: Sequence[str]) -> list[str]:
         whole = [abspath(p) for p in paths]
         shared = commonpath(whole)
         names = [p if p == shared else p[len(shared) :].lstrip("/") for p in whole]
-    return [
-        clip(f"{letter} {escape(n)}", TITLE_MAX) for letter, n in zip("BCDEFGHIJKLMNOPQRSTUVWXYZ", names, strict=False)
-    ]
+    return [clip(f"{letter} {escape(n)}", TITLE_MAX) for letter, n in zip(LETTERS[1:], names, strict=False)]
 
 
 def _sorted_names(
