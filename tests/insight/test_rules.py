@@ -32,6 +32,8 @@ def test_nan_and_inf_with_the_first_index() -> None:
     assert only(examined(changed("hidden", "kernel", kernel)), "inf").evidence["posinf"] == 1
     slots = healthy() | {"optimizer": Layer("Adam", {"momentum": np.float32([np.nan, 1])}, group="optimizer")}
     assert only(examined(slots), "nan").severity == "warning"
+    scales = healthy() | {"q": Layer("", {"weight_scale": np.float32([np.nan, 1])}, group="quantisation")}
+    assert only(examined(scales), "nan").severity == "error"
 
 
 def test_exploded_kernels_and_huge_weights() -> None:

@@ -21,7 +21,7 @@ def unreadable(case: Case) -> Iterator[Finding]:
     for index, problem in sorted(problems.items()):
         subject = case.chart.subjects.get(index)
         if subject is not None:
-            severity: Severity = "error" if subject.tensor.group == "model" else "warning"
+            severity: Severity = "error" if subject.tensor.group in ("model", "quantisation") else "warning"
             yield finding(severity, "unreadable", subject, f"cannot be read: {problem}", {"count": subject.tensor.size})
 
 

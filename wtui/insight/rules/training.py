@@ -41,8 +41,10 @@ def untrained_model(case: Case) -> Iterator[Finding]:
         text = f"{case.initial} of {judged} layers are as initialised; only {', '.join(moved[:3])} moved"
         severity = "warning"
     elif case.initial:
-        text = f"nothing was trained: {case.initial} layers with kernels are as initialised"
-        text += f", {case.open} cannot be told" if case.open else ""
+        layers = "1 layer with kernels is" if case.initial == 1 else f"{case.initial} layers with kernels are"
+        text = f"nothing was trained: {layers} as initialised"
+        if case.open:
+            text = f"nothing was trained of what can be told: {layers} as initialised, {case.open} cannot be told"
     else:
         text = (
             "nothing was trained: every kernel fits an initialiser, every bias and every norm is exactly as it starts"

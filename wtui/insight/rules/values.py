@@ -51,7 +51,7 @@ def _place(at: At | None) -> str:
 
 
 def _severity(subject: Subject) -> Severity:
-    return "error" if subject.tensor.group == "model" else "warning"
+    return "error" if subject.tensor.group in ("model", "quantisation") else "warning"
 
 
 def not_a_number(case: Case) -> Iterator[Finding]:
