@@ -15,6 +15,7 @@ from tests.terminal import Terminal
 from wtui.errors import UsageError
 from wtui.live.arrays import describe
 from wtui.live.objects import open_object
+from wtui.live.running import RunningSurveyor
 
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
@@ -145,6 +146,21 @@ def test_a_torch_module_and_its_state() -> None:
             n for n, p in module.named_parameters() if p.requires_grad
         }
         assert opened["0.weight"].summary().mean == pytest.approx(float(module[0].weight.mean()), abs=1e-7)
+
+
+def test_the_architecture_of_a_live_model_is_asked_where_it_is() -> None:
+    model = made("nested")
+    surveyor = RunningSurveyor(model)
+    found = surveyor.complete()
+    surveyor.kill()
+    assert found.problem == ""
+    assert {f.path: f.outputs for f in found.architecture.layers if not f.depth} == {
+        layer.name: (tuple(layer.output.shape),) for layer in model.layers
+    }
+    custom = RunningSurveyor(made("lambda_layer")).complete().architecture
+    assert custom.layers
+    assert not custom.refused
+    assert RunningSurveyor({"a": np.ones(3)}).complete().architecture.layers == ()
 
 
 def test_a_report_for_a_log() -> None:

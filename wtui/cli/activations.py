@@ -41,7 +41,12 @@ def run(arguments: Sequence[str]) -> int:
     given.add_argument("--random", action="store_true", help="random values that fit the inputs (the default)")
     parser.add_argument("--batch", metavar="N", type=int, default=BATCH, help=f"samples (default: at most {BATCH})")
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of random values (default: 0)")
-    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where to run it (default: cpu)")
+    parser.add_argument(
+        "--device",
+        choices=("cpu", "gpu"),
+        default="cpu",
+        help="where to run it (default: cpu); a GPU's memory is taken as needed",
+    )
     options = parsed(parser, arguments)
     with open_model(options) as model:
         seen = _watched(model, options)
