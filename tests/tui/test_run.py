@@ -197,10 +197,11 @@ def test_a_run_that_grows_while_it_is_watched(tmp_path: Path) -> None:
             await b.until(lambda: len(b.run.state.rows.records) == 1)
             await b.until("watching")
             write_checkpoint(tmp_path / "epoch-1.safetensors", weights(1))
-            await b.until(lambda: len(b.run.state.rows.records) == 2)
+            await b.until(lambda: len(b.run.state.rows.records) == 2 and not b.run.news)
             assert b.run.table.column == 1
             write_checkpoint(tmp_path / "epoch-2.safetensors", weights(2, (2, 3)))
             await b.until("NaN in epoch 2, first at fc.weight [2,3]")
+            await b.until(lambda: not b.run.news)
             assert b.here == ("fc.weight", 2)
             (tmp_path / "epoch-0.safetensors").unlink()
             await b.until("✓ gone")
@@ -208,6 +209,24 @@ def test_a_run_that_grows_while_it_is_watched(tmp_path: Path) -> None:
             await b.until("it was deleted")
 
     asyncio.run(run())
+
+
+def test_rows_are_found_by_name() -> None:
+    async def look(b: RunBrowser) -> None:
+        await b.read()
+        await b.press("slash", *"hid")
+        await b.until(lambda: b.here == ("hidden/kernel", 5))
+        await b.press(*"den", "space", *"bias", "enter")
+        await b.until(lambda: b.here == ("hidden/bias", 5))
+        await b.press("n")
+        assert b.here == ("optimizer/hidden_bias_momentum", 5)
+        await b.press("N", "m")
+        assert b.here == ("hidden/bias", 5)
+        assert "std by epoch" in b.text
+        await b.press("slash", *"nothing", "escape", "n")
+        assert b.here == ("hidden/bias", 5)
+
+    drive(DEMO, look)
 
 
 def test_help_lists_the_keys_of_the_run() -> None:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from wtui.tui.outline import subject_of_layer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wtui.tui.outline import Outline, Subject
 
-__all__ = ["Finder"]
+__all__ = ["Finder", "NameFinder"]
 
 
 class Finder:
@@ -66,3 +68,14 @@ class Finder:
         """Which match the subject is, from 1; 0 if it is none."""
         here = self._place.get(subject, -1)
         return self.matches.index(here) + 1 if here in self.matches else 0
+
+
+class NameFinder(Finder):
+    """The same over a plain list of names; a subject is a name's place in it."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._subjects = list(range(len(names)))
+        self._names = [name.lower() for name in names]
+        self._place = {i: i for i in self._subjects}
+        self.words = ""
+        self.matches = []

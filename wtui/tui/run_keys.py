@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["MEMBER_KEYS", "RUN_KEYS", "TABLE_KEYS", "run_groups"]
 
 
-def _key(keys: str, action: str, label: str, tooltip: str) -> Binding:
+def _key(keys: str, action: str, label: str, tooltip: str, *, first: bool = False) -> Binding:
     """A binding; its id is its label in one word."""
-    return Binding(keys, action, label, show=False, tooltip=tooltip, id=f"run_{label.replace(' ', '_')}")
+    name = f"run_{label.replace(' ', '_')}"
+    return Binding(keys, action, label, show=False, tooltip=tooltip, priority=first, id=name)
 
 
 TABLE_KEYS: list[BindingType] = [
@@ -26,6 +27,10 @@ TABLE_KEYS: list[BindingType] = [
 ]
 
 RUN_KEYS: list[BindingType] = [
+    # Before all others, so that what is typed right behind it goes into the search.
+    _key("slash", "search", "search", "Search the rows by name", first=True),
+    _key("n", "match(1)", "next match", "To the next match of the search"),
+    _key("N", "match(-1)", "previous match", "To the previous match of the search"),
     _key("m", "metric(1)", "next metric", "Next metric of the cells and of the plot over time"),
     _key("M", "metric(-1)", "previous metric", "Previous metric"),
     _key("c", "change", "change", "How far the weights moved from the checkpoint before; reads all checkpoints again"),

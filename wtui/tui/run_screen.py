@@ -17,8 +17,10 @@ from wtui.render.spans import escape
 from wtui.series.protocol import AskChanges, Listed, LookAt
 from wtui.series.record import LOG
 from wtui.series.timeline import CHANGE
+from wtui.tui.finder import NameFinder
 from wtui.tui.run_keys import RUN_KEYS, run_groups
 from wtui.tui.run_view import RunView
+from wtui.tui.widgets.search_bar import SearchBar
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
@@ -55,6 +57,7 @@ class RunScreen(RunView):
     def __init__(self, opening: OpeningRun) -> None:
         super().__init__(opening)
         self._anchor: Anchor | None = None
+        self._finder: NameFinder | None = None
         self._listed = False
         """Whether there are other members since the last time that news were shown."""
         self._moved = False
@@ -159,6 +162,37 @@ class RunScreen(RunView):
         self.show_lines()
         self.table.refresh()
         self.draw_soon()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A slash typed into a search is a letter like any other."""
+        return not (action == "search" and isinstance(self.focused, SearchBar))
+
+    def action_search(self) -> None:
+        """Type a name; the first match is selected while typing."""
+        self._moved = True
+        self._finder = NameFinder([r.name for r in self.rows.rows])
+        self.query_one("#search", SearchBar).begin(self._finder, self.table.cursor)
+
+    def on_search_bar_found(self, message: SearchBar.Found) -> None:
+        """Select what was found."""
+        if message.subject is not None:
+            self.table.put(message.subject, self.table.column)
+
+    def on_search_bar_done(self, message: SearchBar.Done) -> None:
+        """Back to the table."""
+        self.table.focus()
+        if not message.kept:
+            self._finder = None
+
+    def action_match(self, step: int) -> None:
+        """The next or previous match of the search, among the rows that there are now."""
+        if self._finder is None:
+            return
+        finder = NameFinder([r.name for r in self.rows.rows])
+        finder.search(self._finder.words)
+        found = finder.nearest(self.table.cursor, step)
+        if found is not None:
+            self.table.put(found, self.table.column)
 
     def action_metric(self, step: int) -> None:
         """The next or previous metric."""

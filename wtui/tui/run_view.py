@@ -14,6 +14,7 @@ from wtui.tui.run_rows import RunRows
 from wtui.tui.widgets.bars import Bar, KeyBar
 from wtui.tui.widgets.run_plots import BandsPane, Course, CoursePane
 from wtui.tui.widgets.run_table import RunTable
+from wtui.tui.widgets.search_bar import SearchBar
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -33,7 +34,8 @@ TOGETHER = 0.05
 KEY_LINE: Line = [
     (" ↑↓←→", "accent"), (" move  ", "dim"), ("enter", "accent"), (" open  ", "dim"), ("m", "accent"),
     (" metric  ", "dim"), ("d", "accent"), (" other plot  ", "dim"), ("c", "accent"), (" change  ", "dim"),
-    ("t", "accent"), (" layers  ", "dim"), ("]", "accent"), (" fault  ", "dim"), ("b", "accent"), (" best  ", "dim"),
+    ("/", "accent"), (" search  ", "dim"), ("t", "accent"), (" layers  ", "dim"), ("]", "accent"),
+    (" fault  ", "dim"), ("b", "accent"), (" best  ", "dim"),
 ]  # fmt: skip
 
 LAST_KEYS: Line = [(" ?", "accent"), (" keys  ", "dim"), ("q", "accent"), (" quit ", "dim")]
@@ -62,6 +64,7 @@ class RunView(Screen[None]):
         with Horizontal(id="over_time"):
             yield CoursePane(id="course", title="Over time")
             yield BandsPane(id="bands", title="Distribution over time")
+        yield SearchBar(id="search")
         yield KeyBar(id="keys")
 
     @property
