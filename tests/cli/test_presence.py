@@ -327,3 +327,25 @@ def test_findings_of_one_kind_are_counted(run: Run) -> None:
     assert len(lines) == 5
     assert lines[3] == "    and 5 more like it  [adapter-untrained]"
     assert lines[4].startswith("8 warnings")
+
+
+def test_an_onnx_model_that_was_cut_off(run: Run, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    names = [f"l{i}.weight" for i in range(5)]
+    tensors = [onnx.numpy_helper.from_array(np.full((50, 50), i, np.float32), n) for i, n in enumerate(names)]
+    nodes = [onnx.helper.make_node("MatMul", [f"x{i}", n], [f"x{i + 1}"]) for i, n in enumerate(names)]
+    ends = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [1, 50]) for n in ("x0", "x5")]
+    data = onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", ends[:1], ends[1:], tensors)).SerializeToString()
+    path = tmp_path / "cut.onnx"
+    path.write_bytes(data)
+    assert first_lines(run, path, 0) == []
+    path.write_bytes(data[: len(data) * 2 // 3])
+    lines = first_lines(run, path)
+    assert lines[0].startswith("  the file was cut off")
+    assert lines[1].startswith("  l3.weight: the file holds ")
+    with wtui.open(path) as model:
+        assert [t.name for t in model.tensors] == names[:4]
+        assert all(model[n].array().mean() == i for i, n in enumerate(names[:3]))
+    for length in range(40, 400):
+        path.write_bytes(data[:length])
+        assert run("ls", path).code in (2, 3)

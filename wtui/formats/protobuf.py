@@ -61,12 +61,14 @@ class Field(NamedTuple):
     stop: int
 
 
-def fields(source: Source, start: int, stop: int) -> Iterator[Field]:
+def fields(source: Source, start: int, stop: int, *, cut: bool = False) -> Iterator[Field]:
     """The fields of the message in the bytes `start:stop`, in the order in which they stand.
 
     Give it a `CachedSource` (`probe.source`): nested messages are read through the same blocks. FormatError where the
-    bytes are no message, or a field leads out of it.
+    bytes are no message, or a field leads out of it. With `cut` the file may have been cut off: of a field that leads
+    over its end there is what is left of it.
     """
+    cut = cut and stop == source.size
     if not 0 <= start <= stop <= source.size:
         raise FormatError(f"a message at bytes {start:,} to {stop:,} lies outside its {source.size:,}", source.name)
     at = base = start
@@ -78,7 +80,11 @@ def fields(source: Source, start: int, stop: int) -> Iterator[Field]:
             key, i = varint(window, at - base)
             field = _field(key, window, i, base)
         except (IndexError, ValueError) as error:
+            if cut and isinstance(error, IndexError) and stop - at < HEADER:
+                return
             raise FormatError(f"the bytes at {at:,} are no protobuf field", source.name, str(error)) from None
+        if field.stop > stop and cut and field.wire == LEN:
+            field = field._replace(stop=stop)
         if field.stop > stop:
             raise FormatError(f"a field at byte {at:,} leads out of its message", source.name, "truncated?")
         at = field.stop

@@ -32,6 +32,9 @@ KNOWN_FIELDS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25})
 
 GRAPH = 7
 
+SUFFIX = ".onnx"
+"""Of files that are taken for a model even where they were cut off: then there is less to know them by."""
+
 MAX_GRAPH_FIELD = 16
 """The highest number of a field of a GraphProto."""
 
@@ -54,10 +57,11 @@ def sniff(probe: Probe) -> bool:
     """A message of the fields of a ModelProto, with a graph that is a message, too."""
     if not probe.head.startswith((b"\x08", b"\x12", b"\x3a")):
         return False
+    cut = probe.suffix == SUFFIX
     try:
-        for count, field in enumerate(fields(probe.source, 0, probe.file.size)):
+        for count, field in enumerate(fields(probe.source, 0, probe.file.size, cut=cut)):
             if field.number == GRAPH:
-                return field.wire == LEN and _is_graph(probe, field)
+                return field.wire == LEN and _is_graph(probe, field, cut)
             if field.number not in KNOWN_FIELDS or count > MAX_BEFORE_GRAPH:
                 return False
     except FormatError:
@@ -65,17 +69,31 @@ def sniff(probe: Probe) -> bool:
     return False
 
 
-def _is_graph(probe: Probe, field: Field) -> bool:
+def _is_graph(probe: Probe, field: Field, cut: bool) -> bool:
     """Whether the first fields of what should be a GraphProto can be such."""
-    first = zip(fields(probe.source, field.start, field.stop), range(20), strict=False)
+    first = zip(fields(probe.source, field.start, field.stop, cut=cut), range(20), strict=False)
     return all(f.number <= MAX_GRAPH_FIELD for f, _ in first)
+
+
+def _is_cut_off(probe: Probe) -> bool:
+    """Whether the file ends inside one of its fields."""
+    try:
+        for _ in zip(fields(probe.source, 0, probe.file.size), range(MAX_BEFORE_GRAPH), strict=False):
+            pass
+    except FormatError:
+        return True
+    return False
 
 
 def catalogue(probe: Probe) -> Catalogue:
     """All tensors of the model that are constant; FormatError if it has no graph."""
-    reader = Reader(probe.source)
+    cut = _is_cut_off(probe)
+    reader = Reader(probe.source, cut=cut)
     model = reader.model()
     places = Places(probe)
+    if cut:
+        text = "was cut off, or is damaged: it ends inside its graph, and what comes behind is not known"
+        places.notices.append(Notice("", f"the file {text}", lost=True))
     tensors = held_tensors(model)
     constants = {held.name: held.stored for held in tensors}
     tree = _Tree(reader, places, constants, model.graph.name or os.path.basename(probe.path))

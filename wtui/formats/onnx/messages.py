@@ -113,9 +113,11 @@ class _Window:
 class Reader:
     """Reads messages from one file; every method takes the bytes of a message, half-open."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, cut: bool = False) -> None:
+        """`cut`: the file was cut off, so that messages may end with it."""
         self._source = cast("Source", _Window(source))
         self._left = MAX_FIELDS
+        self._cut = cut
 
     @property
     def is_exhausted(self) -> bool:
@@ -171,7 +173,7 @@ class Reader:
 
     def _fields(self, start: int, stop: int) -> Iterator[Field]:
         """The fields of a message; none once the file has had its share of them."""
-        for field in protobuf.fields(self._source, start, stop):
+        for field in protobuf.fields(self._source, start, stop, cut=self._cut):
             self._left -= 1
             if self._left < 0:
                 return
