@@ -46,6 +46,13 @@ def test_comparing_imports_neither_screen_nor_frameworks() -> None:
     assert not loaded & {"textual", "tensorflow", "keras", "plotext"}
 
 
+def test_asking_whether_weights_load_imports_nothing_heavy() -> None:
+    paths = [str(DEMO / name) for name in ("healthy.keras", "colleague.h5")]
+    code = f"from wtui.__main__ import main\nmain(['diff', '--structure', *{paths!r}])"
+    loaded = imported_by(f"import io, sys\nout, sys.stdout = sys.stdout, io.StringIO()\n{code}\nsys.stdout = out")
+    assert not loaded & HEAVY
+
+
 def test_public_names_exist() -> None:
     for name in wtui.__all__:
         assert getattr(wtui, name) is not None

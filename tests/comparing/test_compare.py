@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import ml_dtypes
@@ -256,3 +258,30 @@ def test_numbers_do_not_depend_on_threads(trained: Path) -> None:
         found = wtui.compare(trained / "before.keras", trained / "thawed.keras", threads=threads)
         rows.append(repr(([c.row for c in found.results], [layer.row for layer in found.layers], found.whole)))
     assert rows[0] == rows[1]
+
+
+LIVE = """
+import sys, keras, numpy as np, wtui
+keras.utils.set_random_seed(5)
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(6, name="one"), keras.layers.Dense(2, name="two")])
+model.save(sys.argv[1])
+same = wtui.compare(sys.argv[1], model)
+before = model.get_layer("two").kernel.numpy()
+model.compile("sgd", "mse")
+rng = np.random.default_rng(5)
+model.fit(rng.normal(size=(64, 4)), rng.normal(size=(64, 2)), epochs=2, verbose=0)
+after = model.get_layer("two").kernel.numpy()
+found = wtui.compare(sys.argv[1], model)
+row = {c.name: c.row for c in found.results}["two/kernel"]
+d = after.astype(np.float64) - before
+assert same.is_same and not found.is_same
+assert abs(row.relative_l2 - np.linalg.norm(d) / np.linalg.norm(before.astype(np.float64))) < 1e-12
+assert row.max_abs == np.abs(d).max() > 0
+print("as numpy says")
+"""
+
+
+def test_a_keras_model_in_training_against_its_file(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LIVE, str(tmp_path / "m.keras")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.endswith("as numpy says\n"), done.stderr
