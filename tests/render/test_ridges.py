@@ -38,6 +38,14 @@ def test_odd_numbers_keep_to_the_width(array: np.ndarray, width: int) -> None:
             assert text_width(text) <= width
 
 
+def test_more_lines_for_each_draw_the_same_distribution_higher() -> None:
+    rows = {0: summarise(RNG.standard_normal(5000)).row()}
+    one, three = ([plain(line)[9:60] for line in ridge_lines({0: "layer0"}, rows, 80, height=h)][1:] for h in (1, 3))
+    assert len(three) == 3
+    assert [c != " " for c in three[-1]] == [c != " " for c in one[0]]
+    assert sum(c != " " for c in three[0]) < sum(c != " " for c in three[-1])
+
+
 def test_ascii_draws_with_ascii() -> None:
     found = lines([RNG.standard_normal(1000)], ascii=True)
     assert all(text.isascii() for text in found)

@@ -22,7 +22,7 @@ __all__ = ["plot_layers"]
 
 def plot_layers(model: Model, options: Namespace) -> bool:
     """Read the tensors of one kind and write a line for each; whether all of them could be read."""
-    from wtui.render.ridges import ridge_lines
+    from wtui.render.ridges import MOST_LINES, ridge_lines
 
     marked = model.tensors_of(model[options.name]) if options.name is not None else ()
     chosen = selected_tensors(model, options.select)
@@ -39,7 +39,8 @@ def plot_layers(model: Model, options: Namespace) -> bool:
         names = {t.index: t.name for t in members}
         current = next((t.index for t in marked if t.index in names), None)
         title = f"distributions of {len(members):,} {kind}, 0.1 to 99.9 %, heights by each one's own peak"
-        lines = ridge_lines(names, found.rows, columns, current=current, ascii=options.ascii)
+        height = 1 if options.ascii else max(1, min(MOST_LINES, (options.height - 2) // len(names)))
+        lines = ridge_lines(names, found.rows, columns, current=current, ascii=options.ascii, height=height)
         output.write_lines([[(title, "bold")], *lines], options.ascii)
     return not found.problems
 

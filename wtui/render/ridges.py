@@ -12,13 +12,16 @@ from wtui.render.spans import Line, clip, escape, pad, text_width
 if TYPE_CHECKING:
     from wtui.stats.row import SummaryRow
 
-__all__ = ["ridge_lines"]
+__all__ = ["MOST_LINES", "ridge_lines"]
 
 BLOCKS, ASCII = " ▁▂▃▄▅▆▇█", " .:-=+*#@"
 """Density from none to that of the line's own peak."""
 
 NAME_WIDTH = 30
 """Most columns of a name."""
+
+MOST_LINES = 3
+"""More lines for a distribution would be a plot of its own."""
 
 STD_WIDTH = 11
 
@@ -33,8 +36,10 @@ def ridge_lines(
     current: int | None = None,
     own_scale: bool = False,
     ascii: bool = False,
+    height: int = 1,
 ) -> list[Line]:
-    """A line for each tensor in the order of `names`: name, density over the axis, std; what is not read says so.
+    """`height` lines for each tensor in the order of `names`: name, density over the axis, std; what is not read says
+    so.
 
     The axis spans the 0.1 to 99.9 % quantiles of all, or with `own_scale` of each. `current` is marked.
     """
@@ -51,7 +56,8 @@ def ridge_lines(
             lines.append([*head, ("not read yet" if row is None else "no value is finite", "dim")])
             continue
         ends = (row.sketch.lo, row.sketch.hi) if own_scale else (low, high)
-        drawn = _density(row, *ends, columns, ASCII if ascii else BLOCKS)
+        *above, drawn = _density(row, *ends, columns, ASCII if ascii else BLOCKS, height)
+        lines += [[(" " * (label + 3), ""), (upper, "info")] for upper in above]
         lines.append([*head, (drawn, "info"), (value(row.std, 4).rjust(STD_WIDTH), "number")])
     return lines
 
@@ -72,13 +78,13 @@ def _axis(low: float, high: float, label: int, columns: int, own_scale: bool) ->
     return [(" " * (label + 3) + text + "std".rjust(STD_WIDTH), "dim")]
 
 
-def _density(row: SummaryRow, low: float, high: float, columns: int, ramp: str) -> str:
-    """The sketch's counts spread over the columns they overlap, as characters."""
+def _density(row: SummaryRow, low: float, high: float, columns: int, ramp: str, height: int) -> list[str]:
+    """The sketch's counts spread over the columns they overlap, as lines of characters from the top."""
     sketch = row.sketch
     if not sketch.counts or not sketch.lo < sketch.hi or not low < high:
         at = round((float(row.mean) - low) / (high - low) * (columns - 1)) if low < high else columns // 2
         place = max(0, min(columns - 1, at))
-        return " " * place + ramp[-1] + " " * (columns - place - 1)
+        return [" " * place + ramp[-1] + " " * (columns - place - 1)] * height
     heights = [0.0] * columns
     bin_width, cell = (sketch.hi - sketch.lo) / len(sketch.counts), (high - low) / columns
     for number, count in enumerate(sketch.counts):
@@ -87,8 +93,9 @@ def _density(row: SummaryRow, low: float, high: float, columns: int, ramp: str) 
         for c in range(max(first, 0), min(last, columns - 1) + 1):
             overlap = min(stop, low + (c + 1) * cell) - max(start, low + c * cell)
             heights[c] += count * max(overlap, 0.0) / bin_width
-    top = max(heights)
-    if not top > 0:
-        return " " * columns
-    steps = len(ramp) - 1
-    return "".join(ramp[max(1, min(steps, round(h / top * steps)))] if h > 0 else " " for h in heights)
+    top, steps = max(heights), len(ramp) - 1
+    levels = [max(1, round(h / top * steps * height)) if h > 0 else 0 for h in heights]
+    return [
+        "".join(ramp[max(0, min(steps, level - steps * below))] for level in levels)
+        for below in range(height - 1, -1, -1)
+    ]

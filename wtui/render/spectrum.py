@@ -68,7 +68,8 @@ def _numbers(row: SpectrumRow) -> list[tuple[str, str, str]]:
     quality = ""
     if law:
         verdict = "a power law is rejected" if law.rejected else "a power law is not rejected"
-        quality = f"{law.tail} of the {row.possible:,} eigenvalues; KS distance {law.distance:.3f}: {verdict}"
+        quality = f"{law.tail} of the {row.possible:,} eigenvalues; KS distance {law.distance:.3f}: {verdict}; "
+        quality += "WeightWatcher finds 2 to 6 in well-trained layers"
     beyond = f"{row.beyond:,}" if row.beyond else "none"
     beyond += " beyond what independent values of this size give"
     return [

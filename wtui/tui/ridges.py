@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.binding import Binding
 from textual.screen import ModalScreen
 
-from wtui.render.ridges import ridge_lines
+from wtui.render.ridges import MOST_LINES, ridge_lines
 from wtui.tui.widgets.bars import Bar
 from wtui.tui.widgets.text_pane import TextPane
 
@@ -65,7 +65,15 @@ class RidgesScreen(ModalScreen[None]):
         self._version = self._results.version
         pane = self.query_one("#ridges", TextPane)
         width = max(pane.size.width, 40)
-        lines = ridge_lines(self._names, self._results.rows, width, current=self._current, own_scale=self._own_scale)
+        height = max(1, min(MOST_LINES, (pane.size.height - 1) // len(self._names)))
+        lines = ridge_lines(
+            self._names,
+            self._results.rows,
+            width,
+            current=self._current,
+            own_scale=self._own_scale,
+            height=height,
+        )
         where = "each over its own 0.1 to 99.9 %" if self._own_scale else "one axis, heights by each one's own peak"
         pane.put(lines, title=f"distributions of {len(self._names):,} {self._kind}", subtitle=where)
 
