@@ -19,6 +19,7 @@ def main() -> None:
     assert command, "wtui is not on the PATH"
     walk_through_the_demo(command, 120, 40)
     walk_through_the_demo(command, 80, 24)
+    look_at_the_run(command)
     refuse_what_is_not_there(command)
     print("end to end: ok")
 
@@ -44,6 +45,29 @@ def walk_through_the_demo(command: str, columns: int, rows: int) -> None:
         t.press("q")
         assert t.finish() == 0
     print(f"  demo at {columns}x{rows}: ok")
+
+
+def look_at_the_run(command: str) -> None:
+    """A run opens on its first fault; a checkpoint opens on the same tensor, and the one before; idle sends nothing."""
+    with Terminal([command, "demo"], 120, 40) as t:
+        t.wait("digits-run")
+        choose(t, "digits-run")
+        t.wait("last good: epoch 4", 60)
+        t.wait("1 without a finite number", 60)
+        t.press("\r")
+        t.wait("epoch 5  6 of 6", 60)
+        t.press("<")
+        t.wait("epoch 4  5 of 6", 60)
+        t.wait("values, all read", 60)
+        t.press(ESCAPE)
+        t.wait("last good: epoch 4")
+        t.settle(1.0)
+        sent = t.bytes_sent
+        t.settle(3.0)
+        assert t.bytes_sent == sent
+        t.press("q")
+        assert t.finish() == 0
+    print("  the demo's run: ok")
 
 
 def choose(t: Terminal, name: str) -> None:

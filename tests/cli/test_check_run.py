@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 DIGITS = DEMO / "digits-run"
 
 
+@pytest.fixture(autouse=True)
+def _keep_priority(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests after these ones must not run at low priority."""
+    monkeypatch.setattr("os.nice", lambda step: 0)
+
+
 def test_the_demos_run(run: Run) -> None:
     result = run("check", DIGITS)
     lines = result.out.splitlines()
@@ -88,6 +94,18 @@ def test_a_limit_of_time(run: Run, tmp_path: Path) -> None:
     short = run("check", tmp_path, "--within", "0.001ms", "--json")
     assert short.code == 3
     assert (short.document["complete"], short.document["read"]) == (False, 0.0)
+
+
+def test_names_cannot_mislead_a_terminal(run: Run, tmp_path: Path) -> None:
+    write_run(tmp_path, 3)
+    for n in range(2):
+        write_checkpoint(tmp_path / f"ema\x1b[31m-{n}.safetensors", weights(n))
+    (tmp_path / "log.csv").write_text("epoch,val\x1b[31m_loss\n0,1\n1,2\n2,3\n")
+    for arguments in (["check", tmp_path], ["watch", tmp_path, "--once", "--plain", "--every", "60ms"]):
+        result = run(*arguments)
+        assert result.out
+        assert "\x1b" not in result.out + result.err
+        assert "\\x1b[31m" in result.out
 
 
 def test_nothing_can_be_read(run: Run, tmp_path: Path) -> None:

@@ -211,6 +211,22 @@ def test_a_run_that_grows_while_it_is_watched(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_names_are_shown_escaped(tmp_path: Path) -> None:
+    for n in range(2):
+        tensors = {"w\x1b[31m": np.full((2, 2), n, np.float32)}
+        write_checkpoint(tmp_path / f"e\x1b[32m-{n}.safetensors", tensors)
+    (tmp_path / "log.csv").write_text("epoch,val\x1b[31m_loss\n0,1\n1,2\n")
+
+    async def look(b: RunBrowser) -> None:
+        await b.read()
+        await b.until("w\\x1b[31m")
+        await b.press("home", "down")
+        await b.until("val\\x1b[31m_loss over time")
+        assert "\x1b" not in b.text
+
+    drive(tmp_path, look)
+
+
 def test_rows_are_found_by_name() -> None:
     async def look(b: RunBrowser) -> None:
         await b.read()

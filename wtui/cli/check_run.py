@@ -65,6 +65,7 @@ def _code(report: RunReport, severities: Sequence[str]) -> int:
 
 def _write(report: RunReport, ascii: bool) -> None:
     from wtui.render.run_report import closer_lines, headline, note_lines
+    from wtui.render.spans import escape
 
     run, verdict = report.run, report.verdict
     size = output.terminal_size()
@@ -77,7 +78,7 @@ def _write(report: RunReport, ascii: bool) -> None:
     lines = headline(good.opened_as if good else None, verdict.good_words, verdict.fault_words, best)
     lines += note_lines([f for f in report.findings if f.rule != "fault-in-run"], width)
     lines.append([(f"{len(run.members)} checkpoints, ordered by {run.ordered_by}", "dim")])
-    lines += [[(f"left out: {o.name}: {o.reason}", "dim")] for o in run.outsiders]
+    lines += [[(escape(f"left out: {o.name}: {o.reason}"), "dim")] for o in run.outsiders]
     for path, its in report.reports.items():
         member = next(m for m in run.members if m.path == path)
         what = "last good" if member is good else "newest"

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wtui.series.members import MAX_TEXT, trainer_state
+from wtui.series.beside import MAX_TEXT, trainer_state
 
 if TYPE_CHECKING:
     from wtui.series.members import Member, Run

@@ -6,30 +6,25 @@ resort. Looks at names, first bytes and small text files; whether a member belon
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Collection, Container, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from wtui.errors import UsageError, WtuiError
 from wtui.formats import open_catalogue, sniff
 from wtui.formats.candidates import Candidate, find_models
+from wtui.series.beside import TRAINER_STATE, tensorflow_order, trainer_state
 from wtui.series.places import Place, pattern, places
 from wtui.series.weightlog import entries
 
 if TYPE_CHECKING:
     from wtui.series.places import Named
 
-__all__ = ["MIN_MEMBERS", "Member", "Outsider", "Run", "is_temporary", "run_in", "run_of", "trainer_state"]
+__all__ = ["MIN_MEMBERS", "Member", "Outsider", "Run", "is_temporary", "run_in", "run_of"]
 
 MIN_MEMBERS = 2
 """Checkpoints from which on a folder is a run."""
-
-MAX_TEXT = 16 << 20
-"""Bytes of a text file beside the checkpoints that are read; a log of more is no log."""
-
-TRAINER_STATE = "trainer_state.json"
 
 _TEMPORARY = re.compile(
     r"^[.~]|(\.|-|_)(tmp|temp|part|partial|incomplete|lock)([-.]?\w{0,12})$|^(tmp|temp)[-_.]|-checkpoint-tmp-|~$",
@@ -44,8 +39,6 @@ _NOTES = re.compile(
     r"\.(csv|tsv|txt|log|md|ya?ml|png|svg|jpe?g|pdf)$|^checkpoint$|\.data-\d{5}-of-\d{5}$|tfevents", re.IGNORECASE
 )
 """Names that make no folder a model."""
-
-_STATE_PATH = re.compile(r'^all_model_checkpoint_paths:\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
 
 
 class Member(NamedTuple):
@@ -153,19 +146,6 @@ def is_temporary(name: str) -> bool:
     return bool(_TEMPORARY.search(name))
 
 
-def trainer_state(path: str) -> Mapping[str, Any]:
-    """What a trainer has written beside the weights, in a checkpoint's folder or a run's; `{}` if there is nothing."""
-    try:
-        place = os.path.join(path, TRAINER_STATE)
-        if os.path.getsize(place) > MAX_TEXT:
-            return {}
-        with open(place, encoding="utf-8", errors="replace") as file:
-            state = json.load(file)
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return state if isinstance(state, Mapping) else {}
-
-
 def _candidates(folder: str) -> list[Candidate]:
     """Models right in a folder: files, and folders each of which is one."""
     found = [c for c in find_models(folder, depth=0) if not is_temporary(os.path.basename(c.path))]
@@ -247,7 +227,7 @@ def _ordered(folder: str, chosen: Sequence[str], names: Mapping[str, Candidate],
         unplaced.sort(key=lambda m: (m.mtime_ns, m.name))
         by = _said_by(placed) + (", the others by time" if unplaced else "")
         return Run(folder, (*placed, *unplaced), by, tuple(outsiders))
-    state = _tensorflow_order(folder)
+    state = tensorflow_order(folder)
     if members and all(_prefix(m.path) in state for m in members):
         members.sort(key=lambda m: state[_prefix(m.path)])
         return Run(folder, tuple(members), "TensorFlow's checkpoint file", tuple(outsiders))
@@ -279,19 +259,6 @@ def _said_by(members: Sequence[Member]) -> str:
             return f"the step in {TRAINER_STATE}"
         return f"the {' and '.join(words)} in the names"
     return "the numbers in the names"
-
-
-def _tensorflow_order(folder: str) -> dict[str, int]:
-    """Prefixes of checkpoints in the order of TensorFlow's state file, `{}` without one. Paths may be stale."""
-    try:
-        path = os.path.join(folder, "checkpoint")
-        if os.path.getsize(path) > MAX_TEXT:
-            return {}
-        with open(path, encoding="utf-8", errors="replace") as file:
-            text = file.read()
-    except OSError:
-        return {}
-    return {os.path.basename(p): i for i, p in enumerate(_STATE_PATH.findall(text))}
 
 
 def _prefix(path: str) -> str:

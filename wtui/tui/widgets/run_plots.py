@@ -50,7 +50,7 @@ class CoursePane(PlotPane):
 
     async def _draw(self, course: Course) -> None:
         lines = await to_thread(self._lines, course, self.size.width, self.size.height - FOOT_ROWS)
-        self.put(lines, title=f"{course.metric} over time", subtitle=escape(course.what))
+        self.put(lines, title=f"{escape(course.metric)} over time", subtitle=escape(course.what))
 
     def _lines(self, course: Course, width: int, height: int) -> list[Line]:
         """The plot and the line below it; runs in a thread."""
