@@ -124,6 +124,27 @@ def test_the_list_on_the_screen(folder: Path) -> None:
     assert press(PickerApp(str(folder), found, {}), "q") is None
 
 
+def test_the_whole_note_of_the_model_under_the_cursor_is_shown(folder: Path) -> None:
+    found = find_models(str(folder))
+    notes = {found[1].path: "planted: " + "so much to say " * 9 + "in the end"}
+
+    async def run() -> None:
+        app = PickerApp(str(folder), found, notes)
+        async with app.run_test(size=(80, 16)) as pilot:
+            await pilot.pause()
+            assert "in the end" not in screen_of(app)
+            await pilot.press("down")
+            await pilot.pause()
+            assert "in the end" in screen_of(app)
+
+    asyncio.run(run())
+
+
+def screen_of(app: PickerApp) -> str:
+    """What the terminal shows."""
+    return "\n".join("".join(s.text for s in strip) for strip in app.screen._compositor.render_strips())
+
+
 class Recorder:
     """A screen that only remembers what it was asked for."""
 

@@ -96,3 +96,16 @@ def test_finder_finds_all_words_in_any_case_and_walks_around() -> None:
     assert finder.number(second) == 2
     assert finder.search("nothing like it") == 0
     assert finder.nearest(-1) is None
+
+
+def test_a_layer_that_only_holds_another_opens_with_it() -> None:
+    layers: list[tuple[str, str, list[tuple[str, tuple[int, ...]]]]] = [
+        ("base", "", []),
+        ("base/model", "", []),
+        ("base/model/first", "Dense", list(BLOCK)),
+        ("base/model/second", "Dense", list(BLOCK)),
+    ]
+    outline = Outline(catalogue_of(layers))
+    assert names(outline) == ["", "base", "base/model", "base/model/first", "base/model/second"]
+    outline.close(outline.subject_at("base"))
+    assert names(outline) == ["", "base"]

@@ -93,9 +93,13 @@ class Outline:
         return subject < 0 and bool(self.layer(subject).children or self.layer(subject).tensors)
 
     def open(self, subject: Subject) -> None:
-        """Show what is below a layer; nothing happens for a tensor or an open layer."""
+        """Show what is below a layer, and in it where that is a single layer; nothing happens for an open one."""
         if subject not in self.opened and self.can_open(subject):
             self.opened.add(subject)
+            node = self.layer(subject)
+            while len(node.children) == 1 and not node.tensors:
+                [node] = node.children
+                self.opened.add(self.subject(node))
             self._rebuild()
 
     def close(self, subject: Subject) -> None:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from textual.app import App
 from textual.binding import Binding
+from textual.message import Message
 
 from wtui.render.candidates import candidate_lines
-from wtui.render.spans import escape
+from wtui.render.spans import escape, wrap
 from wtui.tui.driver import ChangedCellsDriver
 from wtui.tui.palette import WTUI_THEME, no_colours
 from wtui.tui.widgets.bars import Bar
 from wtui.tui.widgets.lines import RowsPane
+from wtui.tui.widgets.text_pane import TextPane
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,6 +47,17 @@ class ModelRows(RowsPane):
         self._notes = notes
         self._table: tuple[int, list[Line]] = (0, [])
         self.border_title = f"{len(candidates):,} models in {escape(os.path.abspath(folder))}"
+
+    class Moved(Message):
+        """Another row is under the cursor."""
+
+    def cursor_moved(self) -> None:
+        self.post_message(self.Moved())
+
+    @property
+    def note(self) -> str:
+        """What is noted about the model under the cursor."""
+        return self._notes.get(self.chosen, "")
 
     @property
     def chosen(self) -> str:
@@ -83,7 +96,8 @@ class PickerApp(App[str | None]):
     TITLE = "wtui"
     ENABLE_COMMAND_PALETTE = False
     CSS = """
-    Screen { background: $background; }
+    Screen { background: $background; layout: vertical; }
+    #note { height: 4; width: 1fr; background: $background; border: none; padding: 0 1; }
     Bar { height: 1; width: 1fr; }
     ModelRows { border: round $primary; border-title-color: $primary; height: 1fr; width: 1fr; }
     """
@@ -99,6 +113,7 @@ class PickerApp(App[str | None]):
     def compose(self) -> ComposeResult:
         yield Bar(id="titles")
         yield self._rows
+        yield TextPane(id="note")
         yield Bar(id="keys")
 
     def on_mount(self) -> None:
@@ -107,14 +122,25 @@ class PickerApp(App[str | None]):
         self.theme = WTUI_THEME.name
         self.query_one("#keys", Bar).show(KEY_LINE)
         self._rows.focus()
-        self.call_after_refresh(self._show_titles)
+        self.call_after_refresh(self._lay_out)
 
     def on_resize(self) -> None:
-        """Lay the titles out for another width."""
-        self.call_after_refresh(self._show_titles)
+        """Lay the texts out for another width."""
+        self.call_after_refresh(self._lay_out)
 
-    def _show_titles(self) -> None:
+    def on_model_rows_moved(self) -> None:
+        """Another model is under the cursor."""
+        self._show_note()
+
+    def _lay_out(self) -> None:
+        self._show_note()
         self.query_one("#titles", Bar).show([(" ", ""), *self._rows.titles(max(1, self._rows.size.width))])
+
+    def _show_note(self) -> None:
+        """All that is noted about the model under the cursor: its row has room for the beginning only."""
+        pane = self.query_one("#note", TextPane)
+        note = self._rows.note
+        pane.put(wrap([(escape(note), "dim")], max(1, pane.size.width)) if note else [])
 
     def action_choose(self) -> None:
         """Return what is under the cursor."""
