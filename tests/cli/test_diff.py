@@ -221,6 +221,17 @@ def test_more_than_two_models_share_one_table_and_plots_stand_side_by_side(run: 
     assert "no finite change to draw" in found.out
 
 
+def test_rows_of_several_models_are_those_of_the_first(tmp_path: Path, run: Run) -> None:
+    rng = np.random.default_rng(10)
+    a = {f"part{i}.weight": rng.normal(size=(4, 4 + i)).astype(np.float32) for i in range(3)}
+    b = {f"model.{name}": v * 2 for name, v in a.items()}
+    paths = [write_safetensors(tmp_path / f"{n}.safetensors", v) for n, v in (("a", a), ("b", b))]
+    lines = run("diff", *paths, paths[0], "--no-plot").out.split("\n")
+    for name in ("part1.weight", "part1"):
+        [row] = [line.split() for line in lines if line.split()[:1] == [name]]
+        assert row[-2:] == ["1.000", "identical"]
+
+
 def test_documents_of_more_than_two_models(run: Run) -> None:
     two = run("diff", BEFORE, AFTER, "--json").document
     three = run("diff", BEFORE, AFTER, BROKEN, "--json").document

@@ -24,13 +24,16 @@ def layer_table(layers: Sequence[LayerChange], width: int | None) -> list[Line]:
     """A row for each layer in depth order."""
     if len(layers) < 2:
         return []
-    columns = [Column("layer", right=False), Column("class", right=False, keep=4), Column("pairs", keep=3)]
+    classes = any(layer.node.class_name for layer in layers)
+    columns = [Column("layer", right=False), *([Column("class", right=False, keep=4)] if classes else [])]
+    columns += [Column("pairs", keep=3)]
     columns += [Column("change", keep=9), Column("cosine", keep=7), Column("changed", keep=8)]
     columns += [Column("max |d|", keep=6), Column("mean |d|", keep=5), Column("flips", keep=2)]
     table = []
     for layer in layers:
         row = layer.row
-        cells = [escape(layer.node.path), escape(layer.node.class_name), f"{layer.pairs:,}", change_cell(row)]
+        cells = [escape(layer.node.path), *([escape(layer.node.class_name)] if classes else [])]
+        cells += [f"{layer.pairs:,}", change_cell(row)]
         told = (row.max_abs, row.mean_abs, row.sign_flips)
         rest = [""] * 3 if row.identical else [numbers.value(x, DIGITS) for x in told]
         cosine = "" if row.identical else cosine_cell(row.cosine)

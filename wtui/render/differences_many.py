@@ -17,7 +17,7 @@ from wtui.render.spans import Line, StyleName, clip, escape, line_width
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from wtui.insight.changes import TensorChange
+    from wtui.insight.changes import LayerChange, TensorChange
     from wtui.insight.compared import Compared
     from wtui.stats.difference_row import DifferenceRow
 
@@ -88,20 +88,32 @@ def verdict_lines(found: Sequence[Compared], width: int | None = None) -> list[L
 
 
 def _layers(found: Sequence[Compared], titles: Sequence[str], width: int | None) -> list[Line]:
-    """The same of layers, by their paths."""
-    by_path = [{layer.node.path: layer for layer in one.layers} for one in found]
+    """The same of layers, by their paths in A."""
+    by_path = [_by_layer_of_a(one) for one in found]
     paths = list(dict.fromkeys(path for layers in by_path for path in layers))
     if len(paths) < 2:
         return []
-    columns = [Column("layer", right=False), Column("class", right=False), *(Column(t, keep=2) for t in titles)]
+    classes = any(layer.node.class_name for layers in by_path for layer in layers.values())
+    columns = [Column("layer", right=False), *([Column("class", right=False)] if classes else [])]
+    columns += [Column(t, keep=2) for t in titles]
     rows = []
     for path in paths:
         known = [layers.get(path) for layers in by_path]
-        class_name = next(layer.node.class_name for layer in known if layer)
+        class_name = next(escape(layer.node.class_name) for layer in known if layer)
         cells = [_told(layer.row) if layer else "–" for layer in known]
         broken = any(layer is not None and layer.row.left_out_differ for layer in known)
-        rows.append(Row([escape(path), escape(class_name), *cells], "error" if broken else ""))
+        rows.append(Row([escape(path), *([class_name] if classes else []), *cells], "error" if broken else ""))
     return [*aligned(columns, rows, width), []]
+
+
+def _by_layer_of_a(found: Compared) -> dict[str, LayerChange]:
+    """Layers of B by the layer of A that their tensors are paired with; by their own path where there is no such."""
+    of_a = {c.b.layer: c.a.layer for c in found.results if c.a is not None and c.b is not None}
+    by_path: dict[str, LayerChange] = {}
+    for layer in found.layers:
+        path = of_a.get(layer.node.path, layer.node.path)
+        by_path[layer.node.path if path in by_path else path] = layer
+    return by_path
 
 
 def _titles(paths: Sequence[str]) -> list[str]:
