@@ -15,7 +15,8 @@ import pytest
 import wtui.demo
 from tests.builders import write_safetensors
 from tests.tui.driving import PairBrowser, comparing
-from wtui.comparing.protocol import BothCounted, Compared, PairRow
+from wtui.__main__ import main
+from wtui.comparing.protocol import BothCounted, Compared, OpenedBoth, PairRow
 from wtui.render import numbers
 
 if TYPE_CHECKING:
@@ -372,6 +373,23 @@ def test_one_that_cannot_be_opened_ends_it(models: Models, tmp_path: Path) -> No
         assert "missing.keras" in str(app.opening.error)
 
     asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_a_model_replaced_while_it_is_opened_stops_the_scan(models: Models) -> None:
+    async def test(b: PairBrowser) -> None:
+        await b.scanned()
+        b.screen.post_message(b.screen.Answered(OpenedBoth((), ())))
+        await b.until("it has changed since it was opened")
+        await b.press("down", "right", "right_square_bracket")
+
+    drive(models, test)
+
+
+def test_without_a_terminal_one_line_says_what_is_wrong(models: Models, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(models[0]), "nowhere.keras"]) == 2
+    assert capsys.readouterr().err == "wtui: nowhere.keras: no such file or folder\n"
+    assert main([str(models[0]), str(models[1])]) == 2
+    assert capsys.readouterr().err.endswith("there is no terminal to browse in (wtui diff A B)\n")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
