@@ -349,3 +349,21 @@ def test_an_onnx_model_that_was_cut_off(run: Run, tmp_path: Path) -> None:
     for length in range(40, 400):
         path.write_bytes(data[:length])
         assert run("ls", path).code in (2, 3)
+
+
+def test_a_frozen_graph_that_was_cut_off(run: Run, tmp_path: Path) -> None:
+    from tests.formats.tf_files import constant, graph, operation
+
+    nodes = []
+    for i in range(4):
+        nodes.append(constant(f"l{i}/kernel", 1, (20, 20), np.full((20, 20), i, np.float32).tobytes()))
+        nodes.append(operation(f"l{i}/MatMul", "MatMul", f"x{i}", f"l{i}/kernel"))
+    path = tmp_path / "graph.pb"
+    data = graph(nodes)
+    path.write_bytes(data)
+    assert first_lines(run, path, 0) == []
+    path.write_bytes(data[: len(data) * 2 // 3])
+    (line,) = first_lines(run, path)
+    assert line.startswith("  the file was cut off")
+    with wtui.open(path) as model:
+        assert [t.array().mean() for t in model.tensors] == [0, 1]

@@ -49,8 +49,8 @@ def sniff(probe: Probe) -> bool:
 def catalogue(probe: Probe) -> Catalogue:
     """The constants of a graph; FormatError if it is damaged or holds none."""
     source = probe.source
-    whole = Field(0, LEN, 0, 0, source.size)
-    found = read_graph(source, whole, 0)
+    stop = _end_of_whole_fields(probe)
+    found = read_graph(source, Field(0, LEN, 0, 0, stop), 0)
     if not found.operations:
         raise FormatError("holds no operations", probe.path)
     root = LayerNode(os.path.basename(probe.path), "")
@@ -59,8 +59,22 @@ def catalogue(probe: Probe) -> Catalogue:
     name_classes(root, found.classes)
     missing = _missing(found)
     notices = [*found.notices, *([Notice("", missing)] if missing else [])]
+    if stop < source.size:
+        text = f"the file was cut off, or is damaged: it cannot be read from byte {stop:,} on"
+        notices.append(Notice("", text, lost=True))
     files = (file_ref(probe.file),)
-    return Catalogue(probe.path, "TensorFlow graph", files, tensors, root, _metadata(source, found), notices)
+    return Catalogue(probe.path, "TensorFlow graph", files, tensors, root, _metadata(source, found, stop), notices)
+
+
+def _end_of_whole_fields(probe: Probe) -> int:
+    """Where the last operation ends that is whole: the end of the file, unless it was cut off."""
+    stop = 0
+    try:
+        for field in fields(probe.source, 0, probe.file.size):
+            stop = field.stop
+    except FormatError:
+        return stop
+    return probe.file.size
 
 
 def name_classes(root: LayerNode, classes: dict[str, str]) -> None:
@@ -78,11 +92,11 @@ def _missing(found: GraphTensors) -> str:
     return "" if found.weights else "the graph holds no weights"
 
 
-def _metadata(source: Source, found: GraphTensors) -> dict[str, Any]:
+def _metadata(source: Source, found: GraphTensors, stop: int) -> dict[str, Any]:
     """Counts of operations, and the version of the graph's format."""
     common = sorted(found.operations.items(), key=lambda item: -item[1])[:MAX_OPERATIONS]
     facts: dict[str, Any] = {"operations": dict(common)}
-    for field in fields(source, 0, source.size):
+    for field in fields(source, 0, stop):
         if field.number == 4 and field.wire == LEN:
             facts["producer"] = next(
                 (signed(f.value) for f in fields(source, field.start, field.stop) if f.number == 1), 0
