@@ -12,8 +12,9 @@ from tests.builders import write_safetensors
 from tests.insight.helpers import KERAS, TORCH, entry, node
 from wtui.engine import slices
 from wtui.errors import UsageError
-from wtui.insight.anatomy import anatomy
+from wtui.insight.anatomy import anatomy, output_axes
 from wtui.insight.heads import part_views, what_parts
+from wtui.insight.matrices import matrix_axes
 from wtui.render.parts import anatomy_lines, part_lines
 from wtui.render.spans import plain
 
@@ -51,6 +52,15 @@ def test_heads_of_an_output_projection_lie_along_its_inputs() -> None:
 @pytest.mark.parametrize("shape", [(), (0, 48), (7,)])
 def test_what_has_no_parts(shape: tuple[int, ...]) -> None:
     assert part_views(entry("kernel", shape, "lstm/lstm_cell"), node("LSTMCell", None, "lstm/lstm_cell"), KERAS) == ()
+
+
+def test_experts_in_one_tensor() -> None:
+    path = "model.layers.0.mlp.experts"
+    tensor = entry("gate_up_proj", (8, 64, 32), path)._replace(name=f"{path}.gate_up_proj")
+    views = part_views(tensor, node("", None, path), TORCH)
+    assert [(v.name, v.axis, v.start, v.stop) for v in views[:2]] == [("expert 0", 0, 0, 1), ("expert 1", 0, 1, 2)]
+    assert (len(views), what_parts(views)) == (8, "expert")
+    assert part_views(tensor._replace(shape=(64, 32)), node("", None, path), TORCH) == ()
 
 
 def test_fused_in_another_order_is_not_cut_into_thirds() -> None:
@@ -100,3 +110,24 @@ def test_lines_of_parts_name_what_is_not_finite(tmp_path: Path) -> None:
         lines = [plain(line) for line in part_lines(rows, "part", width)]
         assert "16 not finite" in lines[1]
         assert "1.000" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "axes", "fans", "channels"),
+    [
+        ("model.layers.0.mlp.experts.gate_up_proj", (8, 64, 32), ("expert", "in", "out"), (64, 32), (0, 1)),
+        ("blk.0.ffn_up_exps.weight", (8, 64, 32), ("expert", "out", "in"), (32, 64), (0, 2)),
+    ],
+)
+def test_a_tensor_of_experts_is_no_convolution(
+    name: str, shape: tuple[int, ...], axes: tuple[str, ...], fans: tuple[int, int], channels: tuple[int, int]
+) -> None:
+    path, _, role = name.rpartition(".")
+    tensor, layer = entry(role, shape, path)._replace(name=name), node("", None, path)
+    known = anatomy(tensor, layer, TORCH)
+    assert known.axes == axes
+    assert "convolution" not in known.role.value
+    assert known.fans is not None
+    assert known.fans[:2] == fans
+    assert output_axes(tensor, layer, TORCH) == channels
+    assert matrix_axes(tensor, layer, TORCH).said == "8 matrices of 64 × 32, one for each expert"

@@ -40,7 +40,12 @@ _FEED_FORWARD = (
         "up",
         re.compile(r"(^|[._/])(up_proj|ffn_up|w3|wi|wi_1|fc1|c_fc|lin1|linear1|dense_h_to_4h|intermediate[._/]dense)$"),
     ),
-    ("down", re.compile(r"(^|[._/])(down_proj|ffn_down|w2|wo|fc2|lin2|linear2|dense_4h_to_h|mlp[._/]c_proj)$")),
+    (
+        "down",
+        re.compile(
+            r"(^|[._/])(down_proj|ffn_down|w2|wo|fc2|lin2|linear2|dense_4h_to_h|mlp[._/]c_proj|\d+[._/]output[._/]dense)$"
+        ),
+    ),
 )
 """Part of a transformer's feed-forward layer -> how its layer is called."""
 
@@ -130,7 +135,9 @@ def output_axes(tensor: TensorEntry, layer: LayerNode, format: str) -> tuple[int
     if "multiplier" in named:
         start = named.index("in")
         return start, len(named)
-    for word in ("out", "token", "position", "channel"):
+    if named[:2] == ("expert", "out"):
+        return 0, 2
+    for word in ("expert", "out", "token", "position", "channel"):
         if word in named:
             return named.index(word), named.index(word) + 1
     for i, word in enumerate(named):

@@ -1,4 +1,4 @@
-"""The views of a tensor: its gates, its fused q, k and v, or else its attention heads. Reads no values.
+"""The views of a tensor: its gates, its fused q, k and v, its attention heads, or its experts. Reads no values.
 
 Heads lie side by side along the output axis of q, k and v, and along the input axis of the output projection. Their
 number is an axis of a Keras kernel, or stands in a configuration; where it does not, there are no views of heads.
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from wtui.insight.anatomy import anatomy, attention_part
+from wtui.insight.roles import holds_experts
 from wtui.insight.types import GateView
 
 if TYPE_CHECKING:
@@ -21,21 +22,25 @@ __all__ = ["MAX_HEADS", "part_views", "what_parts"]
 MAX_HEADS = 128
 """Heads that are told apart: the largest models have as many."""
 
+MAX_EXPERTS = 512
+"""Experts that are told apart."""
+
 
 def part_views(
     tensor: TensorEntry, layer: LayerNode, format: str, config: Mapping[str, Any] | None = None
 ) -> tuple[GateView, ...]:
-    """Gates, fused q, k and v, or heads; `()` where there is nothing of the kind. `config` is the model's own."""
+    """Gates, fused q, k and v, heads, or experts; `()` where there are none. `config` is the model's own."""
     if not tensor.size or tensor.problem:
         return ()
     known = anatomy(tensor, layer, format, config)
-    return known.gates or _heads(tensor, known)
+    return known.gates or _heads(tensor, known) or _experts(tensor)
 
 
 def what_parts(views: tuple[GateView, ...]) -> str:
-    """`gate`, `part` (of a fused q, k and v) or `head`."""
-    if views[0].name.startswith("head "):
-        return "head"
+    """`gate`, `part` (of a fused q, k and v), `head` or `expert`."""
+    for word in ("head", "expert"):
+        if views[0].name.startswith(f"{word} "):
+            return word
     return "part" if views[0].name == "q" else "gate"
 
 
@@ -54,3 +59,10 @@ def _heads(tensor: TensorEntry, known: Anatomy) -> tuple[GateView, ...]:
     if rest or not size:
         return ()
     return tuple(GateView(f"head {i}", axis, i * size, (i + 1) * size) for i in range(count))
+
+
+def _experts(tensor: TensorEntry) -> tuple[GateView, ...]:
+    """Of three axes, the first one counts the experts."""
+    if not holds_experts(tensor) or not 1 < tensor.shape[0] <= MAX_EXPERTS:
+        return ()
+    return tuple(GateView(f"expert {i}", 0, i, i + 1) for i in range(tensor.shape[0]))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from wtui.insight.fans import einsum_axes, einsum_fans, keras_fans, torch_fans
 from wtui.insight.gates import cell_kind
 from wtui.insight.recorded import initialisers_of, recorded
-from wtui.insight.roles import axes, family, is_torch_layout, lite_axes
+from wtui.insight.roles import axes, family, holds_experts, is_torch_layout, lite_axes
 from wtui.insight.types import Fans, How, Initial
 
 if TYPE_CHECKING:
@@ -51,7 +51,10 @@ def fans_of(tensor: TensorEntry, layer: LayerNode, format: str) -> Fans | None:
     """fan_in and fan_out of a kernel or embedding; None for other tensors."""
     if tensor.group == "derived" or family(tensor, layer) not in KERNELS or not tensor.size:
         return None
-    if is_torch_layout(format):
+    torch = is_torch_layout(format)
+    if holds_experts(tensor):
+        return torch_fans(tensor.shape[1:]) if torch and tensor.role == "weight" else keras_fans(tensor.shape[1:])
+    if torch:
         return torch_fans(tensor.shape)
     lite = lite_axes(tensor, layer)
     if lite:

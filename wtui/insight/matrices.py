@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["matrix_axes", "no_matrix", "worth_a_spectrum"]
 
-WINDOW = ("depth", "height", "width")
+WINDOW = ("depth", "height", "width", "expert")
+"""Axes along which matrices lie one after the other."""
 
 
 def no_matrix(tensor: TensorEntry) -> str:
@@ -57,7 +58,8 @@ def matrix_axes(tensor: TensorEntry, layer: LayerNode, format: str) -> MatrixAxe
     cut = 1
     if len(rest) > 2:
         cut = next((k for k in range(1, len(rest)) if _side(named, rest[k]) != _side(named, rest[0])), len(rest) - 1)
-    return _said(tensor, window, tuple(rest[:cut]), tuple(rest[cut:]))
+    each = "expert" if "expert" in named else "place of the window"
+    return _said(tensor, window, tuple(rest[:cut]), tuple(rest[cut:]), each=each)
 
 
 def _is_depthwise(tensor: TensorEntry, named: tuple[str, ...]) -> bool:
@@ -74,13 +76,18 @@ def _side(named: tuple[str, ...], axis: int) -> bool:
 
 
 def _said(
-    tensor: TensorEntry, window: tuple[int, ...], rows: tuple[int, ...], columns: tuple[int, ...], how: str = ""
+    tensor: TensorEntry,
+    window: tuple[int, ...],
+    rows: tuple[int, ...],
+    columns: tuple[int, ...],
+    how: str = "",
+    each: str = "",
 ) -> MatrixAxes:
     sides = [prod(tensor.shape[i] for i in part) for part in (rows, columns)]
     text = f"{sides[0]:,} × {sides[1]:,}"
     count = prod(tensor.shape[i] for i in window)
     if window:
-        text = f"{count:,} matrices of {text}, one for each place of the window"
+        text = f"{count:,} matrices of {text}, one for each {each}"
     elif how:
         text = f"a matrix of {text} ({how})"
     elif len(tensor.shape) > 2:

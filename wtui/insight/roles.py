@@ -39,6 +39,9 @@ _AUXILIARY = re.compile(
 """Roles of counters, and of what belongs to a quantised tensor."""
 _FACTOR = re.compile(r"(^|[._])lora[._](a|b|down|up|embedding_a|embedding_b)($|[._])")
 _SECOND = re.compile(r"lora[._](b|up|embedding_b)($|[._])")
+_EXPERTS = re.compile(r"(^|[._/])experts[._/]|_exps[._/]")
+"""How the layer or the tensor is called: a bare parameter of PyTorch is multiplied from the left, (in, out); a weight,
+also of GGUF, lies as that of a linear layer."""
 _BIAS = re.compile(r"(^|_)bias($|_)|^b$")
 
 _KERAS_KERNEL_AXES = {
@@ -97,7 +100,14 @@ def family(tensor: TensorEntry, layer: LayerNode) -> str:
         return "recurrent kernels"
     if rank < 4 and _ATTENTION.search(path):
         return "attention kernels"
+    if holds_experts(tensor):
+        return "dense kernels"
     return "dense kernels" if rank == 2 else "convolution kernels"
+
+
+def holds_experts(tensor: TensorEntry) -> bool:
+    """Whether a tensor of three axes holds the matrices of all experts of a layer, one after the other."""
+    return len(tensor.shape) == 3 and bool(_EXPERTS.search(tensor.name.lower()))
 
 
 def is_torch_layout(format: str) -> bool:
@@ -116,6 +126,8 @@ def axes(tensor: TensorEntry, layer: LayerNode, *, torch_layout: bool) -> tuple[
         return lite
     if class_name in ("matmul", "gemm") and not (layer.config.get("transB") or layer.config.get("weight transposed")):
         torch_layout = False  # of ONNX, which multiplies from the right unless it says otherwise
+    if holds_experts(tensor) and kind == "dense kernels":
+        return ("expert", "out", "in") if torch_layout and role == "weight" else ("expert", "in", "out")
     if kind == "embeddings" and rank == 2:
         return ("position" if "position" in tensor.layer.lower() else "token", "feature")
     if kind == "adapter factors" and rank == 2:

@@ -19,6 +19,9 @@ __all__ = ["anatomy_lines", "part_lines"]
 NAME_WIDTH = 7
 """Columns of a part's name: `head 12`."""
 
+EXPERT_WIDTH = 10
+"""The same of `expert 127`."""
+
 VALUE_WIDTH = 9
 
 MIN_WIDTH = 54
@@ -49,14 +52,13 @@ def _said(said: Said, unknown: str, width: int) -> list[Line]:
 def part_lines(parts: Sequence[tuple[str, SummaryRow]], what: str, width: int) -> list[Line]:
     """A line for each part: mean, std, mean |w|, and the largest |w| where there is room."""
     wide = width >= MIN_WIDTH
+    label = EXPERT_WIDTH if what == "expert" else NAME_WIDTH
     titles = ("mean", "std", "|w|", "max |w|") if wide else ("mean", "std", "|w|")
-    lines: list[Line] = [
-        [(what.ljust(NAME_WIDTH), "title"), ("".join(t.rjust(VALUE_WIDTH + 1) for t in titles), "dim")]
-    ]
+    lines: list[Line] = [[(what.ljust(label), "title"), ("".join(t.rjust(VALUE_WIDTH + 1) for t in titles), "dim")]]
     for name, row in parts:
         largest = max(abs(float(row.min)), abs(float(row.max))) if row.finite else None
         shown = (row.mean, row.std, row.abs_mean, largest) if row.finite else (None,) * 4
         cells = "".join(numbers.value(x, 4).rjust(VALUE_WIDTH + 1) for x in shown[: len(titles)])
         broken: Line = [(f"  {row.seen - row.finite:,} not finite", "error")] if row.finite < row.seen else []
-        lines.append([(escape(name).ljust(NAME_WIDTH), "name"), (cells, "number"), *broken])
+        lines.append([(escape(name).ljust(label), "name"), (cells, "number"), *broken])
     return lines
