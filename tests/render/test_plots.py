@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wtui.render.plots import DepthPoint, channel_plot, depth_plot, histogram_plot, overlay_plot, to_ascii
+from wtui.render.plots import LABEL_WIDTH, DepthPoint, channel_plot, depth_plot, histogram_plot, overlay_plot, to_ascii
 from wtui.render.spans import line_width, plain
 
 
@@ -95,3 +95,13 @@ def test_an_overlay_in_logarithms_and_of_nothing() -> None:
     height = [sum("█" in plain(line) for line in lines) for lines in (linear, log)]
     assert height[0] < height[1]
     assert overlay_plot((0.0,), (0.0,), 0.0, 1.0, 40, 12)
+
+
+def test_a_course_joins_neighbours_and_leaves_gaps() -> None:
+    points = tuple(DepthPoint(i, float(i)) for i in (1, 2, 3, 7, 8, 9))
+    lines = [plain(line) for line in depth_plot(points, 9, 3, 67, 12, names=tuple("abcdefghi"))]
+    assert lines[-1].split() == ["a", "e", "i"]
+    assert sum(line.count("◉") for line in lines) == 1
+    columns = [any(line[LABEL_WIDTH + 1 :][x : x + 1].strip() for line in lines[:-2]) for x in range(59)]
+    assert all(columns[4:15])
+    assert not any(columns[19:38])

@@ -238,9 +238,15 @@ def _draw_band(figure: Any, points: Sequence[DepthPoint], step: float) -> None:
 
 def _draw_course(figure: Any, points: Sequence[DepthPoint]) -> None:
     """Lines between points that follow each other; a gap stays one."""
-    for a, b in pairwise(points):
-        if b.position == a.position + 1:
-            figure.draw(figure.signal([a.position, b.position], [a.value, b.value], marker="braille").lines())
+    runs: list[list[DepthPoint]] = []
+    for point in points:
+        if runs and point.position == runs[-1][-1].position + 1:
+            runs[-1].append(point)
+        else:
+            runs.append([point])
+    for run in runs:
+        if len(run) > 1:
+            figure.draw(figure.signal(*_columns(run), marker="braille").lines())
 
 
 def _resample(counts: Sequence[float], pixels: int) -> list[float]:
