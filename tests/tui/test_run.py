@@ -21,6 +21,7 @@ from wtui.series.reading import Reader
 from wtui.series.state import RunState
 from wtui.series.timeline import CHANGE
 from wtui.tui.member_screen import MemberScreen
+from wtui.tui.step_screen import StepScreen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -225,6 +226,21 @@ def test_names_are_shown_escaped(tmp_path: Path) -> None:
         assert "\x1b" not in b.text
 
     drive(tmp_path, look)
+
+
+def test_a_checkpoint_against_the_one_before() -> None:
+    async def look(b: RunBrowser) -> None:
+        await b.read()
+        await b.press("left", "v")
+        await b.until(lambda: isinstance(b.app.screen, StepScreen) and b.app.screen.results is not None)
+        await b.until("epoch-3.keras")
+        assert "epoch-4.keras" in b.text
+        await b.press("escape")
+        await b.until(lambda: b.app.screen is b.run)
+        await b.press(*["left"] * 6, "v")
+        await b.until("needs a checkpoint, and one before it")
+
+    drive(DEMO, look)
 
 
 def test_rows_are_found_by_name() -> None:

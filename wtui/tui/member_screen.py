@@ -100,9 +100,7 @@ class MemberScreen(BrowserScreen):
 
     def action_back(self) -> None:
         """All panes again; from there, back to the run."""
-        panes = self.query_one("#panes")
-        alone = any(c.startswith("-only-") for c in panes.classes)
-        if alone or self.focused is not self.layer_tree:
-            super().action_back()
-        else:
+        if self.is_plain:
             self.app.pop_screen()
+        else:
+            super().action_back()

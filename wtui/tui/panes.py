@@ -98,6 +98,12 @@ class PanesScreen(Screen[None]):
             panes.set_class(pane == "plots", "-side-plots")
         self.query_one("#" + {"plots": "histogram"}.get(pane, pane) if not showed else "#outline").focus()
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing to go back from: all panes are there, and the tree has the focus."""
+        alone = any(name.startswith("-only-") for name in self.query_one("#panes").classes)
+        return not alone and self.focused is self.layer_tree
+
     def action_back(self) -> None:
         """All panes again, and back to the tree."""
         self.query_one("#panes").remove_class("-only-outline", "-only-stats", "-only-plots")

@@ -34,6 +34,7 @@ RUN_KEYS: list[BindingType] = [
     _key("m", "metric(1)", "next metric", "Next metric of the cells and of the plot over time"),
     _key("M", "metric(-1)", "previous metric", "Previous metric"),
     _key("c", "change", "change", "How far the weights moved from the checkpoint before; reads all checkpoints again"),
+    _key("v", "versus", "versus", "The checkpoint against the one before it: what moved, tensor by tensor"),
     _key("t", "by_layer", "tensors/layers", "A row for each tensor, or for each layer"),
     _key("d", "other_plot", "other plot", "The metric over time, or the distribution over time (where one has room)"),
     _key("right_square_bracket", "fault", "first fault", "To the first value that is not finite"),

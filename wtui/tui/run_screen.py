@@ -25,6 +25,7 @@ from wtui.tui.widgets.search_bar import SearchBar
 if TYPE_CHECKING:
     from textual.binding import BindingType
 
+    from wtui.series.members import Member
     from wtui.tui.run_opening import OpeningRun
     from wtui.tui.run_rows import Row
 
@@ -262,6 +263,21 @@ class RunScreen(RunView):
             layer = row.name if self.rows.by_layer and row.name != "(model)" else ""
             spot = Spot(layer=layer) if self.rows.by_layer else Spot(row.name)
         self.app.push_screen(MemberScreen(self.state, member, spot))
+
+    def action_versus(self) -> None:
+        """The checkpoint under the cursor against the last one before it that is there and can be read."""
+        from wtui.tui.step_screen import StepScreen
+
+        here = self.table.column
+        open_ones = [m for m in self.state.members[: here + 1] if self._can_be_opened(m)]
+        if len(open_ones) < 2 or open_ones[-1] != self.state.members[here]:
+            self.notify("needs a checkpoint, and one before it, that are there and can be read", severity="warning")
+        else:
+            self.app.push_screen(StepScreen(*open_ones[-2:]))
+
+    def _can_be_opened(self, member: Member) -> bool:
+        record = self.state.rows.records.get(member.path)
+        return record is not None and record.format != LOG and member.path not in self.state.gone
 
     def key_groups(self) -> list[tuple[str, list[BindingType]]]:
         """All keys of this screen, for the list of keys and the palette."""
