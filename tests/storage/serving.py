@@ -117,12 +117,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away is none."""
+
+
 @contextmanager
 def serving(folder: Path) -> Iterator[Server]:
     """A server of a folder's files, for as long as the block runs."""
     told = Server(folder)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"told": told}))
-    server.daemon_threads = True
+    server = _QuietServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"told": told}))
     told.address = f"http://127.0.0.1:{server.server_port}/"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
