@@ -22,6 +22,10 @@ __all__ = ["Pool", "Task", "Worker", "default_threads", "reason"]
 MAX_THREADS = 8
 """More threads than this wait for memory, not for the processor."""
 
+BACKLOG, BACKLOG_WAIT = 1000, 0.05
+"""Outcomes that may wait to be taken, and the seconds after which a thread looks again: tiny tensors are read faster
+than their numbers are shown, and each outcome holds its values."""
+
 MAX_PREEMPTED = 4
 """Tasks that may be left half done for more urgent ones."""
 
@@ -176,6 +180,9 @@ class Pool(Generic[Told]):
             with self._changed:
                 if self._stopped:  # looked at under the lock: nobody would wake a thread that waits after `stop`
                     return None
+                if self._outcomes.qsize() >= BACKLOG:
+                    self._changed.wait(BACKLOG_WAIT)
+                    continue
                 number = self._order.next_urgent() if len(self._tasks) < MAX_PREEMPTED else None
                 if number is None:
                     for task in reversed(self._tasks):
