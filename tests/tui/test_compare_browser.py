@@ -322,6 +322,36 @@ def test_transposed_and_renamed_weights_are_seen_through(tmp_path: Path) -> None
     drive((a, b), test)
 
 
+def test_rounded_weights_are_told_as_such(tmp_path: Path) -> None:
+    half = {name: w.astype(np.float16) for name, w in tensors().items()}
+    a, b = write_safetensors(tmp_path / "a", tensors()), write_safetensors(tmp_path / "b", half)
+
+    async def test(browser: PairBrowser) -> None:
+        await browser.scanned()
+        await says(browser, "the same but for rounding: 8 of 8 pairs differ by no more than that")
+        browser.select("blocks.2.attn.bias")
+        await says(browser, "the same but for rounding: float32 in A, float16 in B")
+
+    drive((a, b), test)
+
+
+def test_folded_blocks_show_the_one_that_changed_most(tmp_path: Path) -> None:
+    moved = tensors()
+    moved["blocks.2.attn.weight"] *= np.float32(1.25)
+    a, b = write_safetensors(tmp_path / "a", tensors()), write_safetensors(tmp_path / "b", moved)
+
+    async def test(browser: PairBrowser) -> None:
+        await browser.scanned()
+        await browser.press("right", "right", "right", "F")
+        await browser.until("4× 0")
+        row = next(line for line in browser.text.split("\n") if "4× 0" in line)
+        change = browser.screen.results.change(browser.screen.outline.subject_at("blocks.2"))
+        assert 0.1 < change < 0.25
+        assert f"{100 * change:.1f} %" in row
+
+    drive((a, b), test)
+
+
 def test_nothing_in_common_is_said_and_can_be_browsed(tmp_path: Path) -> None:
     a = write_safetensors(tmp_path / "a.safetensors", {"tower.weight": np.ones((3, 5), np.float32)})
     b = write_safetensors(tmp_path / "b.safetensors", {"roots.weight": np.ones((2, 7), np.float32)})

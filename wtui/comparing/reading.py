@@ -85,7 +85,7 @@ def _pair_reading(row: DifferenceRow, how: How, dtype_a: str, dtype_b: str) -> l
     if row.unchanged:
         return [Reading("good", "every value is equal; some bits differ (the sign of a zero, or the bits of a NaN)")]
     said = [*_broken(row)]
-    if row.rounded_equal is not None and row.rounded_equal == row.pairs:
+    if _is_rounded(row):
         return [*said, Reading("good", f"the same but for rounding: {dtype_a} in A, {dtype_b} in B")]
     if row.pairs == row.left_out:
         return said
@@ -96,6 +96,11 @@ def _pair_reading(row: DifferenceRow, how: How, dtype_a: str, dtype_b: str) -> l
     which = "every value differs" if every else f"{percent(row.changed, row.pairs)} of the values differ"
     said.append(Reading("plain", f"{how_much}; {which}"))
     return [*said, *_direction(row, how), *_channels(row)]
+
+
+def _is_rounded(row: DifferenceRow) -> bool:
+    """Whether values differ, but none once the wider dtype is rounded to the narrower one."""
+    return row.rounded_equal is not None and row.rounded_equal == row.pairs and not row.unchanged
 
 
 def _broken(row: DifferenceRow) -> list[Reading]:
@@ -145,7 +150,8 @@ def models_reading(seen: Seen) -> list[Reading]:
         return [Reading("warning", text)]
     states = Counter(seen.states.values())
     lone = states["only A"] + states["only B"] + states["shape"] + states["failed"]
-    said = [_whole(states, lone, seen.done), *_moved(seen)]
+    rounded = sum(map(_is_rounded, seen.rows.values()))
+    said = [_whole(states, lone, rounded, seen.done), *_moved(seen)]
     for state, what in (
         ("broken", "NaN or infinite in one only"), ("failed", "not readable"), ("shape", "with other shapes"),
         ("only A", "only in A"), ("only B", "only in B"),
@@ -155,7 +161,7 @@ def models_reading(seen: Seen) -> list[Reading]:
     return [*sorted(said, key=lambda r: order.get(r.style, 2)), *_pairing(seen)]
 
 
-def _whole(states: Counter[State], lone: int, done: bool) -> Reading:
+def _whole(states: Counter[State], lone: int, rounded: int, done: bool) -> Reading:
     """Identical or not, as far as it is known."""
     read = states["same"] + states["changed"] + states["broken"]
     if not done:
@@ -165,6 +171,8 @@ def _whole(states: Counter[State], lone: int, done: bool) -> Reading:
         rest = ", but not every tensor could be compared" if lone else ""
         pairs = f"all {read:,} pairs hold" if read > 1 else "the one pair holds"
         return Reading("plain" if lone else "good", f"the same: {pairs} equal values{rest}")
+    if differ == rounded and not states["broken"]:
+        return Reading("good", f"the same but for rounding: {rounded:,} of {read:,} pairs differ by no more than that")
     if differ == read:
         return Reading("plain", f"all {read:,} pairs differ" if read > 1 else "the one pair differs")
     return Reading("plain", f"{differ:,} of {read:,} pairs differ, {states['same']:,} are the same")
