@@ -35,6 +35,7 @@ def test_layers_say_where_they_stand_and_shapes_come_from_keras() -> None:
             assert screen.plan is not None
             assert not screen.plan.complete
             await browser.until("Keras is asked")
+            assert "a outputs" in browser.text
             await browser.press("down")
             await browser.until("activation leaky_relu")
             assert "kernel initialiser" in browser.text
@@ -56,6 +57,7 @@ def test_what_is_refused_is_said_and_the_rest_is_shown() -> None:
             await browser.until(lambda: screen.plan is not None)
             screen.surveying.complete()
             await browser.until("2 layers are not built here")
+            assert "a outputs" not in browser.text
             await browser.press("down", "down")
             await browser.until("not built here: is a Lambda layer")
             await browser.press("down")

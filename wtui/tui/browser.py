@@ -117,6 +117,8 @@ class BrowserScreen(TreeScreen):
             self.layer_tree.facts = self.plan.facts
             self.layer_tree.refresh()
             self.show_numbers()
+            if not self.why_no_outputs():
+                self.key_bar.show([*self.KEY_LINE, ("a", "accent"), (" outputs  ", "dim")])
 
     def warm_up(self) -> None:
         """Import plotext before the first plot is asked for, and read what to compare with; runs in a thread."""
