@@ -67,6 +67,17 @@ def test_shards_of_one_model_are_no_run(tmp_path: Path) -> None:
     assert run_in(str(tmp_path)) is None
 
 
+def test_of_a_folder_that_is_one_model_only_the_names_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("config.json", "model.safetensors.index.json", "tokenizer.json", "vocab.txt")
+    shards = (f"model-0000{i}-of-00003.safetensors" for i in (1, 2, 3))
+    for name in (*names, *shards):
+        (tmp_path / name).write_bytes(b"x")
+    monkeypatch.setattr("wtui.series.members.find_models", lambda *_, **__: pytest.fail("looked into files"))
+    assert run_in(str(tmp_path)) is None
+
+
 def test_unfinished_files_are_left_out(tmp_path: Path) -> None:
     write_run(tmp_path, 2)
     shutil.copy(tmp_path / "epoch-1.safetensors", tmp_path / "epoch-2.safetensors.tmp")

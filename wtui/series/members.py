@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Collection, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,6 +35,9 @@ _TEMPORARY = re.compile(
 
 _WHOLE = (".keras", ".h5", ".hdf5", ".safetensors", ".index")
 """Ends of names of files that are never a rank's part of a model."""
+
+_SHARD = re.compile(r"-\d{5}-of-\d{5}\b|_\d{5}\.weights\.h5$")
+"""Names of files that are a part of a model."""
 
 _NOTES = re.compile(
     r"\.(csv|tsv|txt|log|md|ya?ml|png|svg|jpe?g|pdf)$|^checkpoint$|\.data-\d{5}-of-\d{5}$|tfevents", re.IGNORECASE
@@ -86,7 +90,7 @@ def run_in(folder: str, *, alone: bool = False) -> Run | None:
     With `alone` a single checkpoint, or none yet, is a run too: one that is just beginning. Where there is none, a log
     of `wtui.keras.WeightLog` is one, be it of a single record.
     """
-    found = _candidates(folder)
+    found = _candidates(folder) if alone or _may_be_run(folder) else []
     return _run_among(folder, found, alone) or _log_in(folder) or (Run(folder, (), "") if alone else None)
 
 
@@ -144,6 +148,16 @@ def run_of(paths: Sequence[str]) -> Run:
 def is_temporary(name: str) -> bool:
     """Whether a name is one of those under which programs write what is not finished yet."""
     return bool(_TEMPORARY.search(name))
+
+
+def _may_be_run(folder: str) -> bool:
+    """Whether two names differ in numbers only, shards aside: a folder that is one model is told by that at once."""
+    try:
+        names = [n for n in os.listdir(folder) if not is_temporary(n) and not _SHARD.search(n)]
+    except OSError:
+        return False
+    numbered = Counter(p for p in map(pattern, names) if "#" in p)
+    return max(numbered.values(), default=0) >= MIN_MEMBERS
 
 
 def _candidates(folder: str) -> list[Candidate]:
