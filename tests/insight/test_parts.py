@@ -14,6 +14,7 @@ from wtui.engine import slices
 from wtui.errors import UsageError
 from wtui.insight.anatomy import anatomy, output_axes
 from wtui.insight.heads import part_views, what_parts
+from wtui.insight.initialisers import candidates
 from wtui.insight.matrices import matrix_axes
 from wtui.render.parts import anatomy_lines, part_lines
 from wtui.render.spans import plain
@@ -130,4 +131,5 @@ def test_a_tensor_of_experts_is_no_convolution(
     assert known.fans is not None
     assert known.fans[:2] == fans
     assert output_axes(tensor, layer, TORCH) == channels
+    assert candidates(tensor, layer, TORCH)[0].name == "N(0, 0.02)"
     assert matrix_axes(tensor, layer, TORCH).said == "8 matrices of 64 × 32, one for each expert"

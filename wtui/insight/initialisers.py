@@ -134,6 +134,8 @@ def _torch_defaults(tensor: TensorEntry, layer: LayerNode, siblings: Sequence[Te
         return []
     if kind == "embeddings":
         return [Initial("N(0, 1), torch default", "normal", 1.0)]
+    if holds_experts(tensor):
+        return _transformer()[:1]
     return [_uniform("torch default", 1 / sqrt(fans.fan_in))]
 
 
