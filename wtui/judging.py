@@ -13,7 +13,7 @@ from wtui.insight.anatomy import output_axes
 from wtui.insight.evidence import channels_from, plain, rank_from, untouched_from, verdict_from
 from wtui.insight.health import Checkup, Extra
 from wtui.insight.matrices import matrix_axes
-from wtui.insight.roles import axes, is_torch_layout
+from wtui.insight.roles import axes, holds_experts, is_torch_layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -157,11 +157,13 @@ class Judge:
         return measure_channels(subject.tensor, self._catalogue, self._files, along, groups, stopped)
 
     def _look_at_rows(self, subject: Subject, channels: Channels) -> None:
-        """Which rows of an embedding are still as initialised."""
-        from wtui.insight.embeddings import untouched_rows
+        """Which rows of an embedding, or which experts of a tensor that holds all, are still as initialised."""
+        from wtui.insight.embeddings import EXPERTS_APART, untouched_rows
 
         verdict = self.verdicts.get(subject.number)
-        if subject.part == "embedding" and verdict is not None and verdict.expected is not None:
-            found = untouched_rows(channels, verdict.expected) if verdict.state == "moved" else None
+        has_rows = subject.part == "embedding" or (subject.part == "kernel" and holds_experts(subject.tensor))
+        if has_rows and verdict is not None and verdict.expected is not None:
+            apart = 0.0 if subject.part == "embedding" else EXPERTS_APART
+            found = untouched_rows(channels, verdict.expected, apart) if verdict.state == "moved" else None
             if found is not None:
                 self._untouched[subject.number] = found

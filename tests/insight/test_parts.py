@@ -117,7 +117,7 @@ def test_lines_of_parts_name_what_is_not_finite(tmp_path: Path) -> None:
     ("name", "shape", "axes", "fans", "channels"),
     [
         ("model.layers.0.mlp.experts.gate_up_proj", (8, 64, 32), ("expert", "in", "out"), (64, 32), (0, 1)),
-        ("blk.0.ffn_up_exps.weight", (8, 64, 32), ("expert", "out", "in"), (32, 64), (0, 2)),
+        ("blk.0.ffn_up_exps.weight", (8, 64, 32), ("expert", "out", "in"), (32, 64), (0, 1)),
     ],
 )
 def test_a_tensor_of_experts_is_no_convolution(
@@ -133,3 +133,20 @@ def test_a_tensor_of_experts_is_no_convolution(
     assert output_axes(tensor, layer, TORCH) == channels
     assert candidates(tensor, layer, TORCH)[0].name == "N(0, 0.02)"
     assert matrix_axes(tensor, layer, TORCH).said == "8 matrices of 64 × 32, one for each expert"
+
+
+def test_experts_that_were_never_used_are_found_in_one_tensor(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    values = rng.normal(0, 0.02, (16, 48, 40))
+    values[[i for i in range(16) if i not in (3, 9)]] *= 1.6
+    arrays = {"model.layers.0.mlp.experts.gate_up_proj": values.astype(np.float32)}
+    path = tmp_path / "model.safetensors"
+    write_safetensors(path, arrays)
+    with wtui.open(path, cache=False) as model:
+        (one,) = [f for f in model.findings() if f.rule == "unused-experts"]
+    assert one.message.startswith("experts 3, 9 fit their initialiser, 14 others moved")
+    assert one.evidence == {"unused": 2, "experts": 16}
+    values *= rng.uniform(0.9, 1.1, (16, 1, 1)) / values.std(axis=(1, 2), keepdims=True) * 0.02
+    write_safetensors(path, {name: values.astype(np.float32) for name in arrays})
+    with wtui.open(path, cache=False) as model:
+        assert [f.rule for f in model.findings() if f.severity != "info"] == []

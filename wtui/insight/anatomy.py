@@ -128,15 +128,13 @@ def _feed_forward(tensor: TensorEntry) -> str:
 def output_axes(tensor: TensorEntry, layer: LayerNode, format: str) -> tuple[int, int] | None:
     """The axes `start : stop` along which units, channels or tokens lie; None for tensors that have none.
 
-    Output channels of a kernel, channels of a depthwise kernel, rows of an embedding. Heads and their features are
-    taken together.
+    Output channels of a kernel, channels of a depthwise kernel, rows of an embedding, experts of a tensor that holds
+    all of them. Heads and their features are taken together.
     """
     named = axes(tensor, layer, torch_layout=is_torch_layout(format))
     if "multiplier" in named:
         start = named.index("in")
         return start, len(named)
-    if named[:2] == ("expert", "out"):
-        return 0, 2
     for word in ("expert", "out", "token", "position", "channel"):
         if word in named:
             return named.index(word), named.index(word) + 1

@@ -44,6 +44,14 @@ def unused_experts(case: Case) -> Iterator[Finding]:
         numbers = {"unused": len(still), "experts": len(experts)}
         yield finding("warning", "unused-experts", still[0][1], text, numbers, "does the router ever choose them?")
 
+    for index, rows in case.extra.untouched.items():
+        subject = case.chart.subjects.get(index)
+        if subject is None or subject.part != "kernel" or not rows.unused or rows.rows < MIN_EXPERTS:
+            continue
+        text = f"experts {_listed(list(rows.first))} fit their initialiser, {rows.rows - rows.unused} others moved"
+        numbers = {"unused": rows.unused, "experts": rows.rows}
+        yield finding("warning", "unused-experts", subject, text, numbers, "does the router ever choose them?")
+
 
 def _experts(chart: Chart) -> dict[tuple[str, str], list[tuple[int, Subject]]]:
     """The same matrix of all experts of a layer, with their numbers."""
@@ -72,6 +80,7 @@ RULES = (
     Rule(
         "unused-experts", "warning", "experts that were never used",
         f"fits an initialiser while at least {USED:.0%} of {MIN_EXPERTS} experts or more moved; an expert that is as "
-        "initialised beyond doubt is `never-trained`", unused_experts,
+        "initialised beyond doubt is `never-trained`. In a tensor that holds all: the mean square is the initial "
+        "one, and those of all others differ from it by a tenth at least", unused_experts,
     ),
 )  # fmt: skip
