@@ -77,6 +77,8 @@ class Pool(Generic[Told]):
         self._workers = [Worker() for _ in range(threads or default_threads())]
         self._changed = Condition()
         self._tasks: list[Task] = []
+        self._urgency: dict[int, int] = {}
+        """Places of those that were urged last."""
         self._open = 0
         self._stopped = False
         self._outcomes: SimpleQueue[Told | None] = SimpleQueue()
@@ -113,10 +115,15 @@ class Pool(Generic[Told]):
         self._order.only_urgent = True
 
     def urge(self, numbers: Iterable[int]) -> None:
-        """Do these first."""
+        """Do these first, one after the other."""
+        wanted = list(numbers)
         with self._changed:
-            self._order.urge(numbers)
+            self._urge(wanted)
             self._changed.notify_all()
+
+    def _urge(self, wanted: list[int]) -> None:
+        self._order.urge(wanted)
+        self._urgency = {number: place for place, number in enumerate(wanted)}
 
     def again(self, numbers: Iterable[int]) -> None:
         """Do these once more, and first."""
@@ -125,7 +132,7 @@ class Pool(Generic[Told]):
             busy = {task.number for task in self._tasks}
             wanted = [n for n in wanted if n not in busy]
             self._order.add(wanted)
-            self._order.urge(wanted)
+            self._urge(wanted)
             self._changed.notify_all()
 
     @property
@@ -183,18 +190,24 @@ class Pool(Generic[Told]):
                 if self._outcomes.qsize() >= BACKLOG:
                     self._changed.wait(BACKLOG_WAIT)
                     continue
-                number = self._order.next_urgent() if len(self._tasks) < MAX_PREEMPTED else None
-                if number is None:
-                    for task in reversed(self._tasks):
-                        if task.next_unit < task.units and not task.problem:
-                            task.next_unit += 1
-                            return task, task.next_unit - 1
-                    number = self._order.next()
+                task = self._foremost()
+                number = None
+                if (task is None or task.number not in self._urgency) and len(self._tasks) < MAX_PREEMPTED:
+                    number = self._order.next_urgent()
+                if number is None and task is not None:
+                    task.next_unit += 1
+                    return task, task.next_unit - 1
+                number = self._order.next() if number is None else number
                 if number is None:
                     self._changed.wait()
                     continue
                 self._open += 1
             self._begin(number)
+
+    def _foremost(self) -> Task | None:
+        """The task with units left to be begun that was urged first; where none was urged, the one begun last."""
+        open_ones = [t for t in reversed(self._tasks) if t.next_unit < t.units and not t.problem]
+        return min(open_ones, key=lambda t: self._urgency.get(t.number, len(self._urgency)), default=None)
 
     def _begin(self, number: int) -> None:
         """Make a task's units available; what cannot be begun fails at once."""
