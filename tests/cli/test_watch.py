@@ -70,6 +70,13 @@ def test_what_is_no_rate(run: Run, text: str) -> None:
     assert "50MB" in result.err
 
 
+def test_a_fault_of_the_programs_own_ends_it_with_a_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wtui.series.session.Follower.look", lambda follower: 1 / 0)
+    result = run("watch", DEMO / "digits-run", "--once")
+    assert result.code == 2
+    assert "the reading cannot go on: ZeroDivisionError" in result.err
+
+
 def test_lines_come_as_checkpoints_do(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "wtui", "watch", str(tmp_path), "--every", "60ms"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

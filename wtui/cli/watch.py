@@ -124,8 +124,11 @@ class Watcher:
         return Exit.DONE if last is not None and last.good else Exit.DIFFERENT
 
     def _hear(self, answer: Any) -> None:
+        from wtui.engine.protocol import GoneWrong
         from wtui.series.protocol import Gone, Taken, Trouble
 
+        if isinstance(answer, GoneWrong):
+            raise StorageError(answer.message, self._opened.folder)
         self.state.take(answer)
         if isinstance(answer, Taken | Trouble):
             self._write(answer.path)

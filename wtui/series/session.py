@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
+from wtui.engine.protocol import GoneWrong
 from wtui.errors import WtuiError
 from wtui.series.changes import Changes
 from wtui.series.follow import Follower
@@ -107,6 +108,8 @@ class RunSession:
             self._go_on()
         except Stopped:
             pass
+        except Exception as error:  # whoever waits for answers must hear of it
+            self._answers.put(GoneWrong(f"the reading cannot go on: {type(error).__name__}: {error}"))
 
     def _go_on(self) -> None:
         """Read what there is to be read, then wait for more, until somebody stops it."""
