@@ -104,7 +104,8 @@ def _maps(maps: Maps | None, width: int, colour: bool) -> list[Line]:
     side = max(SMALLEST, width // ACROSS - 2)
     images = [_smaller(image, side) for image in map_images(maps)]
     drawn = filter_lines(images, range(len(images)), maps.scale, width, colour=colour)
-    return [[(f"{what}, full colour at ±{numbers.value(maps.scale, 3)}", "dim")], *drawn]
+    most = "full colour" if colour else "darkest"
+    return [[(f"{what}, {most} at ±{numbers.value(maps.scale, 3)}", "dim")], *drawn]
 
 
 def _smaller(image: Matrix, side: int) -> Matrix:

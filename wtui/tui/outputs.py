@@ -34,8 +34,9 @@ REST = 0.08
 """Seconds that a selection has to rest before it is drawn."""
 
 KEYS: Line = [
-    (" ↑↓", "accent"), (" layer  ", "dim"), ("tab", "accent"), (" next view  ", "dim"), ("m", "accent"),
-    (" metric  ", "dim"), ("enter", "accent"), (" go to it  ", "dim"), ("r", "accent"), (" run again", "dim"),
+    (" ↑↓", "accent"), (" layer  ", "dim"), ("tab", "accent"), (" view  ", "dim"), ("d u", "accent"),
+    (" scroll it  ", "dim"), ("m", "accent"), (" by depth  ", "dim"), ("enter", "accent"), (" go to it  ", "dim"),
+    ("r", "accent"), (" run again", "dim"),
 ]  # fmt: skip
 
 
