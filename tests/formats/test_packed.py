@@ -135,6 +135,10 @@ NOT_VALUES: dict[str, tuple[files.Packed, bool, str]] = {
     "no scales": (files.gptq()._replace(tensors={"qweight": files.gptq().tensors["qweight"]}), True, "missing"),
     "turing": (files.bnb_int8(form=2), True, "one kind of GPU"),
     "hqq": (files.gptq()._replace(tensors={"W_q": np.ones((8, 8), np.uint8)}), True, "HQQ"),
+    "quanto": (
+        files.gptq()._replace(tensors={"w._data": np.ones((8, 8), np.int8), "w._scale": np.ones((8, 1), "f")}),
+        True, "Quanto",
+    ),
     "state": (
         files.bnb_4bit()._replace(
             tensors={**files.bnb_4bit().tensors, "weight.quant_state.bitsandbytes__nf4": np.ones(9, np.uint8)}

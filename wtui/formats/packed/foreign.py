@@ -17,10 +17,11 @@ SCHEMES = {
     "codes": "AQLM",
     "B": "Marlin",
     "B_24": "Marlin 2:4",
+    "_data": "Quanto",
 }
 """Role of the tensor that holds the words -> the scheme."""
 
-_WITNESSES = {"codes": "codebooks", "B": "s", "B_24": "s"}
+_WITNESSES = {"codes": "codebooks", "B": "s", "B_24": "s", "_data": "_scale"}
 """What must stand beside a tensor of a role that is no scheme's own."""
 
 
