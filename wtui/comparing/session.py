@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wtui.comparing.desks import CountDesk, InsideBothDesk, LookAtBothDesk
+from wtui.comparing.desks import CountDesk, LookAtBothDesk
+from wtui.comparing.inside import InsideBothDesk
 from wtui.comparing.known import KnownPairs
 from wtui.comparing.protocol import Compared
 from wtui.engine.session import DeskSession
