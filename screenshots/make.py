@@ -10,18 +10,22 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 from tests.bench import models  # noqa: E402
-from tests.tui.driving import Browser, browsing  # noqa: E402
-from tests.tui.driving_run import running  # noqa: E402
+from tests.tui.driving import Browser, PairBrowser, browsing, comparing  # noqa: E402
+from tests.tui.driving_run import RunBrowser, running  # noqa: E402
 from wtui.demo import folder  # noqa: E402
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
 
 DEMO = Path(folder())
 
-Steps = Callable[[Browser], Awaitable[None]]
+Steps = Callable[[Any], Awaitable[None]]
 
 
 async def tensor(b: Browser) -> None:
@@ -38,69 +42,79 @@ async def small(b: Browser) -> None:
     await b.until("skewness")
 
 
-async def values(b: Browser) -> None:
-    """The values of a kernel."""
-    b.select("conv2/kernel")
-    await b.press("v")
-    await b.until("[0, 0,")
-
-
 async def filters(b: Browser) -> None:
     """The filters of a convolution."""
     b.select("conv2/kernel")
     await b.press("p")
-    await b.until("values in")
+    await b.until("rows height")
     await b.press("tab")
     await b.until("input channel 0")
 
 
-async def broken(b: Browser) -> None:
-    """The root of a model whose training ended in NaN."""
-    await b.until("NaN in")
-    await b.until("Distribution")
+async def faulty(b: Browser) -> None:
+    """The root of a model with three planted faults: they are found, and marked in the tree."""
+    await b.until("no weight at all")
+    await b.until("outside")
 
 
-SHOTS = (
-    ("vgg16-120x40", lambda: models.vgg16(), 120, 40, tensor),
-    ("vgg16-80x24", lambda: models.vgg16(), 80, 24, small),
-    ("broken-120x40", lambda: DEMO / "digits-run" / "epoch-5.keras", 120, 40, broken),
-    ("filters-120x40", lambda: DEMO / "healthy.keras", 120, 40, filters),
-    ("values-120x40", lambda: DEMO / "healthy.keras", 120, 40, values),
+async def compared(b: PairBrowser) -> None:
+    """Before and after training: the kernel that moved most."""
+    b.select("conv1/kernel")
+    await b.until("output channels that moved most")
+    await b.until("both")
+
+
+async def run(b: RunBrowser) -> None:
+    """A run, on a tensor whose distribution widens."""
+    await b.press("left")
+    await b.until("1 without a finite number")
+
+
+async def outputs(b: Browser) -> None:
+    """What the layers of a model give."""
+    await b.press("down", "a")
+    await b.until("6 outputs")
+    await b.until("feature maps")
+
+
+EPOCHS = DEMO / "digits-run"
+
+SHOTS: tuple[tuple[str, str, Callable[[], AbstractAsyncContextManager[Any]], Steps], ...] = (
+    ("vgg16-120x40", "vgg16.keras", lambda: browsing(models.vgg16(), 120, 40), tensor),
+    ("vgg16-80x24", "vgg16.keras", lambda: browsing(models.vgg16(), 80, 24), small),
+    ("run-120x40", "digits-run/", lambda: running(EPOCHS), run),
+    (
+        "compare-120x40",
+        "epoch-0.keras epoch-4.keras",
+        lambda: comparing(EPOCHS / "epoch-0.keras", EPOCHS / "epoch-4.keras"),
+        compared,
+    ),
+    ("faulty-120x40", "faulty.keras", lambda: browsing(DEMO / "faulty.keras"), faulty),
+    ("filters-120x40", "healthy.keras", lambda: browsing(DEMO / "healthy.keras"), filters),
+    ("outputs-120x40", "healthy.keras", lambda: browsing(DEMO / "healthy.keras"), outputs),
 )
+"""Name, what is browsed, how it is opened, what is done there."""
 
 
-async def shoot(name: str, path: Path, width: int, height: int, steps: Steps) -> None:
+async def shoot(name: str, title: str, opened: AbstractAsyncContextManager[Any], steps: Steps) -> None:
     """One run, one file."""
-    async with browsing(path, width, height) as b:
-        await b.scanned()
+    async with opened as b:
+        await (b.read() if isinstance(b, RunBrowser) else b.scanned())
         await steps(b)
         await b.pilot.pause(0.5)
-        svg = b.app.export_screenshot(title=f"wtui {path.name}").replace("<text ", '<text xml:space="preserve" ')
+        svg = b.app.export_screenshot(title=f"wtui {title}").replace("<text ", '<text xml:space="preserve" ')
         (HERE / f"{name}.svg").write_text(svg)
         print(f"{name}.svg  {len(svg):,} bytes")
-
-
-async def shoot_run() -> None:
-    """The run of the demo, on a tensor whose distribution widens."""
-    async with running(DEMO / "digits-run") as b:
-        await b.read()
-        await b.press("left")
-        await b.until("1 without a finite number")
-        await b.pilot.pause(0.5)
-        svg = b.app.export_screenshot(title="wtui digits-run").replace("<text ", '<text xml:space="preserve" ')
-        (HERE / "run-120x40.svg").write_text(svg)
-        print(f"run-120x40.svg  {len(svg):,} bytes")
 
 
 def main() -> None:
     """Write all of them, or those whose names are given."""
     os.environ["COLORTERM"] = "truecolor"
+    os.environ["WTUI_CACHE"] = "0"
     os.environ.pop("NO_COLOR", None)
-    for name, path, width, height, steps in SHOTS:
+    for name, title, opened, steps in SHOTS:
         if len(sys.argv) < 2 or any(word in name for word in sys.argv[1:]):
-            asyncio.run(shoot(name, path(), width, height, steps))
-    if len(sys.argv) < 2 or any(word in "run-120x40" for word in sys.argv[1:]):
-        asyncio.run(shoot_run())
+            asyncio.run(shoot(name, title, opened(), steps))
 
 
 if __name__ == "__main__":
