@@ -106,6 +106,10 @@ def test_blocks_that_are_missing() -> None:
     assert examined(torch_like(), TORCH, metadata={"config": {"num_hidden_layers": 2}}) == []
     stack = {f"layers.{i}": Layer("", {"weight": RNG.gamma(2, 1, (16, 16)).astype(np.float32)}) for i in (0, 2, 4)}
     assert examined(stack, TORCH) == []  # activations have numbers, and no weights
+    inner = {f"{k}.conv": v for k, v in stack.items()}
+    assert examined(inner, TORCH) == []  # so have they between layers that hold others
+    inner["layers.7.conv"] = inner.pop("layers.4.conv")
+    assert "blocks 1, 3, 4, 5, 6 of layers are missing" in only(examined(inner, TORCH), "missing-blocks").message
 
 
 def test_experts_that_were_never_used() -> None:

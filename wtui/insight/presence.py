@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from wtui.insight.types import Finding
@@ -48,13 +49,21 @@ def absent(catalogue: Catalogue) -> list[Finding]:
 
 def _gaps(path: str, numbers: set[int]) -> list[Finding]:
     gaps = sorted(set(range(min(numbers), max(numbers))) - numbers) if max(numbers) < 10_000 else []
-    if not gaps:
+    if not gaps or _is_regular(sorted(numbers)):
         return []
     one = len(gaps) == 1
     which = f"{'block' if one else 'blocks'} {_listed(gaps)} of {path} {'is' if one else 'are'} missing"
     text = f"{which}, {max(numbers)} is there"
     evidence = {"missing": len(gaps), "present": len(numbers)}
     return [Finding("error", "missing-blocks", path, "", text, evidence, "is a shard missing?")]
+
+
+def _is_regular(numbers: list[int]) -> bool:
+    """Whether every second number (third, ...) is there: what stands between has no weights; no shard holds just those.
+
+    Two numbers make no rule.
+    """
+    return len(numbers) > 2 and len({b - a for a, b in pairwise(numbers)}) == 1
 
 
 def _rows(catalogue: Catalogue) -> dict[str, set[int]]:
