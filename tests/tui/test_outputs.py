@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 
 import wtui
 from tests.tui.driving import Browser, browsing
 from tests.tui.test_architecture import alive
 from wtui.live.process import FrameworkProcess
 from wtui.live.protocol import Forward, Task
+from wtui.tui.app import WtuiApp
+from wtui.tui.guest import OpeningObject
 from wtui.tui.outputs import OutputsScreen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    import pytest
 
 DEMO = Path(wtui.__file__).parent / "demo" / "models"
 
@@ -141,13 +143,34 @@ def test_a_killed_process_is_one_sentence_and_browsing_goes_on(monkeypatch: pyte
     drive(DEMO / "healthy.keras", test)
 
 
+def test_a_live_model_is_run_by_another_process_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    started = watch(monkeypatch)
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, activation="relu", name="first")])
+
+    async def run() -> None:
+        app = WtuiApp(OpeningObject(model))
+        async with app.run_test(size=(120, 40), notifications=True) as pilot:
+            browser = Browser(app, pilot)
+            await browser.until(lambda: browser.screen.plan is not None)
+            await browser.press("a")
+            await browser.until("1 output in")
+            assert len(started) == 1
+            assert len(os.listdir(tmp_path)) == 1
+        app.opening.close()
+
+    asyncio.run(run())
+    assert os.listdir(tmp_path) == []
+
+
 def test_models_that_cannot_be_run_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started = watch(monkeypatch)
     np.savez(tmp_path / "a.npz", kernel=np.ones((3, 4), "float32"))
 
     async def arrays(browser: Browser) -> None:
         await browser.press("a")
-        await browser.until("the file records no Keras model")
+        await browser.until("there is no record of a Keras model")
 
     async def code(browser: Browser) -> None:
         await browser.press("a")

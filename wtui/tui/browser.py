@@ -80,13 +80,13 @@ class BrowserScreen(TreeScreen):
 
     def why_no_outputs(self) -> str:
         """Why the model cannot be run, as far as that is known already; `""` if it may be."""
-        if not self.opening.source:
-            return "layer outputs are shown of model files: save the model, then wtui FILE"
+        if not self.opening.can_be_run:
+            return "layer outputs are shown of Keras models"
         if self.plan is None:
             return "the architecture is being read"
         known = self.plan.known.architecture
         if not known.layers:
-            return "the file records no Keras model that could be run"
+            return "there is no record of a Keras model that could be run"
         if known.refused:
             where, reason = next(iter(known.refused.items()))
             return f"cannot be run, since code of the file never is: {where or 'the model'} {reason}"
@@ -106,8 +106,8 @@ class BrowserScreen(TreeScreen):
             self._seed += anew
         assert self.outline is not None
         size = self.outline.catalogue.totals().bytes
-        source, format = self.opening.source, self.opening.format
-        self._outputs = Pass(source, format, settings._replace(seed=settings.seed + self._seed), size)
+        settings = settings._replace(seed=settings.seed + self._seed)
+        self._outputs = Pass(self.opening.runnable, self.opening.format, settings, size)
         return self._outputs
 
     def on_browser_screen_planned(self, message: Planned) -> None:

@@ -45,15 +45,14 @@ class OpeningApplication(Opening):
         if self._built is not None:
             self._built.close()
 
-    @property
-    def source(self) -> str:
+    def runnable(self) -> str:
         """The file that it was saved to; `""` before it is."""
         return self._built.path if self._built is not None else ""
 
     def surveys(self) -> Surveys:
         from wtui.live.survey import Surveyor
 
-        return Surveyor.of_file(self.source)
+        return Surveyor.of_file(self.runnable())
 
     def _run(self) -> None:
         from wtui.formats import open_catalogue

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from wtui.errors import UsageError
+from wtui.live.applications import BuiltFile
+from wtui.live.arrays import framework_of
+from wtui.live.keras_model import is_keras
+from wtui.live.process import FrameworkError
 from wtui.live.session import LocalClient
 from wtui.tui.jobs import Opening
 
@@ -35,7 +41,8 @@ class OpeningObject(Opening):
         from wtui.live.objects import open_object
         from wtui.scanning import desks
 
-        self._model = model
+        self._model: Any = model
+        self._saved: BuiltFile | None = None
         opened = open_object(model)
         self.path = opened.catalogue.path
         self.format = None
@@ -50,8 +57,24 @@ class OpeningObject(Opening):
     wait_for_rows = wait
 
     @property
-    def source(self) -> str:
-        return ""
+    def can_be_run(self) -> bool:
+        return is_keras(self._model) and framework_of(self._model) != "tf_keras"
+
+    def runnable(self) -> str:
+        """The model saved into a temporary file, as it is now."""
+        folder = tempfile.mkdtemp(prefix=f"wtui-built-{os.getpid()}-")
+        self._saved = BuiltFile(folder, "model")
+        try:
+            self._model.save(self._saved.path, include_optimizer=False)
+        except Exception as error:  # layers of the caller's own may not be made for it
+            raise FrameworkError(f"the model cannot be saved for another process: {error}") from error
+        return self._saved.path
+
+    def close(self) -> None:
+        """Stop the scan, and remove what was saved."""
+        super().close()
+        if self._saved is not None:
+            self._saved.close()
 
     def surveys(self) -> Surveys:
         from wtui.live.running import RunningSurveyor

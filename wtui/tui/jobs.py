@@ -39,8 +39,12 @@ class Opening:
     """What the model is given when its layers' outputs are asked for; None: random values."""
 
     @property
-    def source(self) -> str:
-        """The file or folder that it is read from; `""` for a model in memory."""
+    def can_be_run(self) -> bool:
+        """Whether there is, or can be made, a file that another process could run."""
+        return True
+
+    def runnable(self) -> str:
+        """That file, made if need be; in a thread. WtuiError if it cannot be."""
         return self.path
 
     def wait(self, seconds: float | None = None) -> bool:

@@ -181,7 +181,8 @@ class OutputsScreen(ModalScreen[str | None]):
             return [(f" {escape(current.problem)} ", "warning")]
         if seen.seconds is None:
             return [(f" {escape(seen.said) or 'starting Keras'} … ", "accent")]
-        return [(f" {len(seen.outputs):,} outputs in {seen.seconds:.2g} s ", "good")]
+        count = len(seen.outputs)
+        return [(f" {count:,} output{'s' * (count != 1)} in {seen.seconds:.2g} s ", "good")]
 
     def _remarks(self) -> Line:
         """How much stands out, and for which input that holds."""

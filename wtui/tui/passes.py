@@ -22,8 +22,10 @@ __all__ = ["Pass"]
 class Pass:
     """One pass through the model in a file. `begin` once; `stop` at any time."""
 
-    def __init__(self, path: str, format: str | None, settings: Settings, weight_bytes: int) -> None:
-        self._arguments = path, format, settings, weight_bytes
+    def __init__(self, runnable: Callable[[], str], format: str | None, settings: Settings, weight_bytes: int) -> None:
+        """`runnable` says which file, in a thread; it may have to be made first."""
+        self._runnable = runnable
+        self._arguments = format, settings, weight_bytes
         self.seen = Seen()
         self.problem = ""
         """Why it could not be finished."""
@@ -65,7 +67,7 @@ class Pass:
         from wtui.live.passing import ForwardPass
 
         try:
-            forward = ForwardPass(*self._arguments)
+            forward = ForwardPass(self._runnable(), *self._arguments)
             with self._lock:
                 self._forward = forward
                 if self._stopped.is_set():
