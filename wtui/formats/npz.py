@@ -17,6 +17,8 @@ from wtui.model import Catalogue, FileRef, LayerNode, Notice, TensorEntry
 from wtui.storage import file_ref
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wtui.formats.probe import Probe
     from wtui.model import Member
 
@@ -46,7 +48,8 @@ def catalogue(probe: Probe) -> Catalogue:
     files = [archive]
     tensors: list[TensorEntry] = []
     notices = [Notice("", f"the archive is {damage}", lost=True)] if damage else []
-    for member in members.values():
+    separator = "/" if any("/" in name for name in members if name.endswith(SUFFIX)) else "."
+    for member in _used_up(members):
         if not member.name.endswith(SUFFIX):
             continue
         name = member.name.removesuffix(SUFFIX)
@@ -57,14 +60,19 @@ def catalogue(probe: Probe) -> Catalogue:
             continue
         if header.is_guess:
             notices.append(Notice(name, BFLOAT16_NOTICE))
-        tensors.append(entry(name, header, number, offset))
+        layer, _, role = name.rpartition(separator)
+        tensors.append(entry(name, header, number, offset)._replace(layer=layer, role=role))
     if not tensors:
         raise FormatError(notices[0].message if notices else "holds no arrays", probe.path)
     root = LayerNode(os.path.basename(probe.path), "")
-    separator = "/" if any("/" in t.name for t in tensors) else "."
-    named = [t._replace(role=t.name.rpartition(separator)[2]) for t in tensors]
-    ordered = tree_from_names(named, separator, root, keep_order=not _is_alphabetical(named))
+    ordered = tree_from_names(tensors, separator, root, keep_order=not _is_alphabetical(tensors))
     return Catalogue(probe.path, "NumPy archive (npz)", files, ordered, root, warnings=notices)
+
+
+def _used_up(members: dict[str, ZipMember]) -> Iterator[ZipMember]:
+    """The members one after the other; what was handed out is let go, so that a long listing is not held twice."""
+    for name in list(members):
+        yield members.pop(name)
 
 
 def _locate(probe: Probe, member: ZipMember, files: list[FileRef]) -> tuple[ArrayHeader, int, int]:
