@@ -76,6 +76,7 @@ def catalogue(probe: Probe) -> Catalogue:
             values["/".join(path)] = leaf
     if not tensors:
         raise FormatError("holds no arrays", probe.path)
+    tree.clear()  # a long listing is not held twice
     root = LayerNode(os.path.basename(probe.path), "")
     ordered = assemble(tensors, root, notices, keep_order=in_order)
     title = "Flax (MessagePack)"
@@ -114,7 +115,7 @@ def _entry(path: tuple[str, ...], leaf: Any) -> TensorEntry | None:
     name = "/".join(path)
     return TensorEntry(
         name,
-        "",
+        "/".join(path[:-1]),
         path[-1] if path else name,
         shape,
         dtype,
