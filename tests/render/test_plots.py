@@ -105,3 +105,11 @@ def test_a_course_joins_neighbours_and_leaves_gaps() -> None:
     columns = [any(line[LABEL_WIDTH + 1 :][x : x + 1].strip() for line in lines[:-2]) for x in range(59)]
     assert all(columns[4:15])
     assert not any(columns[19:38])
+
+
+def test_a_bar_of_next_to_nothing_is_half_a_row() -> None:
+    lines = [plain(line) for line in histogram_plot((1.0, 1000.0, 1.0, 0.0), 0.0, 1.0, 40, 12)]
+    bottom = lines[9]
+    assert bottom.startswith("      0┤")
+    assert set(bottom[8:14]) <= set("▗▄"), "one of a thousand"
+    assert set(bottom[17:22]) <= set("█▌▙"), "a thousand"

@@ -108,7 +108,7 @@ def overlay_plot(
         floor = limit / (2 * max(1, height - FRAME_ROWS))
         for ys, marker in ((heights[0], ONLY_A), (heights[1], ONLY_B), (both, BOTH)):
             for run in _runs(ys):
-                figure.draw(figure.signal(list(run), [max(ys[i], floor) for i in run], marker=marker).fillx())
+                figure.draw(figure.signal(list(run), [max(ys[i], floor / 2) for i in run], marker=marker).fillx())
         set_axis(figure, "x", (0.0, columns - 1.0), _x_ticks(low, high, columns))
         set_axis(figure, "y", (floor, limit), {floor: "0".rjust(LABEL_WIDTH), limit: _short(top).rjust(LABEL_WIDTH)})
         text = figure.build().string()
@@ -155,7 +155,7 @@ def _bars(
         figure = figure_of(*size)
         floor = limit / (2 * max(1, size[1] - FRAME_ROWS))
         for run in _runs(ys):
-            figure.draw(figure.signal(list(run), [max(ys[i], floor) for i in run], marker="hd").fillx())
+            figure.draw(figure.signal(list(run), [max(ys[i], floor / 2) for i in run], marker="hd").fillx())
         xs = [i for i in range(0, len(over), 2) if over[i] > 0]
         if xs:
             figure.draw(figure.signal(xs, [max(over[i], floor) for i in xs], marker=CURVE))
