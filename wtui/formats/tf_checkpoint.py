@@ -68,6 +68,7 @@ def catalogue(probe: Probe) -> Catalogue:
     bundle = read_bundle(index, prefix)
     notices += [*bundle.find_files(), *bundle.overlaps()]
     listing, kind, facts = _list(probe, bundle, notices)
+    bundle.tensors.clear()  # a long listing is not held twice
     root = LayerNode(os.path.basename(prefix) or os.path.basename(os.path.abspath(os.path.dirname(prefix))), "")
     tensors = hang(root, listing.tensors, listing.branches, keep_order=facts.pop("ordered", True))
     metadata = {"prefix": prefix, "shards": bundle.shards, **facts}
