@@ -146,7 +146,10 @@ class ScanClient:
             header = pipe.read(HEADER)
             if len(header) < HEADER:
                 return
-            data = pipe.read(int.from_bytes(header, "little"))
+            length = int.from_bytes(header, "little")
+            data = pipe.read(length)
+            if len(data) < length:
+                return  # it ended inside a message
             self._hand_over(pickle.loads(data))
 
     def _drain(self, errors: list[bytes]) -> None:
