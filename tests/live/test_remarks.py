@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from tests.live.rows import row
+from wtui.live.protocol import InputUsed
 from wtui.live.remarks import remarks
+from wtui.live.seen import Seen
 from wtui.render.outputs_table import empty_columns, output_header, output_line
 from wtui.render.spans import line_width
 
@@ -38,6 +40,17 @@ def test_exploding_and_vanishing_signals() -> None:
     assert rules(NORMAL, 1e-4 * NORMAL) == {("vanishing-signal", "layer1")}
     assert rules(2000 * NORMAL, rms=None) == set()
     assert rules(2000 * NORMAL, rms=0.0) == set()
+
+
+def test_numbers_of_words_are_no_signal() -> None:
+    seen = Seen()
+    seen.take(InputUsed("tokens", (8, 32), "int32", "random", 500.0))
+    seen.take(row("embedding", 0.01 * NORMAL))
+    seen.take(row("out", NORMAL))
+    assert seen.inputs_rms is None
+    assert seen.remarks() == []
+    seen.take(InputUsed("image", (8, 32), "float32", "random", 1.0))
+    assert seen.inputs_rms == 1.0
 
 
 def test_outputs_that_are_the_same_for_every_sample() -> None:

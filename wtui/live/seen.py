@@ -72,8 +72,8 @@ class Seen:
 
     @property
     def inputs_rms(self) -> float | None:
-        """Of the first input that is made of numbers."""
-        return next((one.rms for one in self.inputs if one.rms > 0), None)
+        """Of the first input that is a signal; integers are mostly numbers of words."""
+        return next((one.rms for one in self.inputs if one.rms > 0 and "float" in one.dtype), None)
 
     def remarks(self) -> list[Finding]:
         """What the outputs say of the model on this input, the worst first."""

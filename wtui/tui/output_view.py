@@ -68,7 +68,7 @@ def view_lines(seen: Seen, wanted: Wanted) -> list[Line]:
 
 
 def _distribution(seen: Seen, row: OutputRow, wanted: Wanted) -> list[Line]:
-    from wtui.render.plots import histogram_plot
+    from wtui.render.plots import canvas_columns, histogram_plot
 
     bins, total = row.bins, row.row.seen
     if not bins.counts:
@@ -78,7 +78,10 @@ def _distribution(seen: Seen, row: OutputRow, wanted: Wanted) -> list[Line]:
     maps = seen.maps(wanted.number) if wanted.height >= TALL else None
     height = (wanted.height - 1) // 2 - FOOT if maps is not None else wanted.height - FOOT
     log = wanted.log if wanted.log is not None else row.row.zeros > SPIKE * total
-    lines = list(histogram_plot(bins.counts, bins.low, bins.high, wanted.width, height, log))
+    counts = bins.counts
+    while len(counts) > 2 * canvas_columns(wanted.width):  # whole bins joined: parts of bins would look like a comb
+        counts = tuple(a + b for a, b in zip(counts[::2], counts[1::2], strict=True))
+    lines = list(histogram_plot(counts, bins.low, bins.high, wanted.width, height, log))
     outside = f"{bins.below + bins.above:,.0f} of {total:,} outside, counts {'log' if log else 'linear'} (L)"
     lines += [[(f"0.1 to 99.9 %, {outside}", "dim")], _share_line(row)]
     return lines if maps is None else [*lines, [], *_maps(maps, wanted.width, wanted.colour)]
