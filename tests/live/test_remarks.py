@@ -11,6 +11,7 @@ from wtui.live.remarks import remarks
 from wtui.live.seen import Seen
 from wtui.render.outputs_table import empty_columns, output_header, output_line
 from wtui.render.spans import line_width
+from wtui.tui.output_view import VIEWS, Wanted, view_lines
 
 RNG = np.random.default_rng(3)
 NORMAL = RNG.normal(size=(8, 50))
@@ -82,6 +83,19 @@ def test_rows_of_the_table_fit_every_width() -> None:
     for width in range(20, 200):
         lines = [output_header(width, empty), *(output_line(r, width, empty) for r in rows)]
         assert {line_width(line) for line in lines} <= {max(width, 16)}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_views_are_drawn_at_every_size(view: str) -> None:
+    seen = Seen()
+    for array in (NORMAL, np.ones((2, 1)), np.full((2, 2), np.nan), RNG.normal(size=(2, 9, 9, 3)), np.zeros((0, 3))):
+        seen.take(row("a", array, "relu"))
+    for width, height in ((120, 40), (58, 12), (30, 4), (10, 3)):
+        for number in range(len(seen.outputs) + 1):
+            for colour in (True, False):
+                assert isinstance(view_lines(seen, Wanted(view, number, "std", width, height, colour)), list)
+    assert view_lines(Seen(), Wanted(view, 0, "std", 58, 12, True))
+    seen.close()
 
 
 def test_numbers_of_one_value_and_of_none() -> None:

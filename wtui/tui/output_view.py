@@ -79,7 +79,9 @@ def _distribution(seen: Seen, row: OutputRow, wanted: Wanted) -> list[Line]:
     height = (wanted.height - 1) // 2 - FOOT if maps is not None else wanted.height - FOOT
     log = wanted.log if wanted.log is not None else row.row.zeros > SPIKE * total
     counts = bins.counts
-    while len(counts) > 2 * canvas_columns(wanted.width):  # whole bins joined: parts of bins would look like a comb
+    while (
+        len(counts) > 2 * canvas_columns(wanted.width) and len(counts) % 2 == 0
+    ):  # whole bins joined: parts of bins would look like a comb
         counts = tuple(a + b for a, b in zip(counts[::2], counts[1::2], strict=True))
     lines = list(histogram_plot(counts, bins.low, bins.high, wanted.width, height, log))
     outside = f"{bins.below + bins.above:,.0f} of {total:,} outside, counts {'log' if log else 'linear'} (L)"
