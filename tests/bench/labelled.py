@@ -221,6 +221,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--copies", type=int, default=3, help="times that each fault is planted in each model")
     parser.add_argument("--save", type=Path, help="where the counts go: wtui/insight/data/measured.json publishes them")
     options = parser.parse_args(arguments)
+    if missing := [str(root) for root in options.wild if not root.is_dir()]:
+        parser.error(f"no such folder: {', '.join(missing)}")
     options.cache.mkdir(parents=True, exist_ok=True)
     make(options.cache, options.torch_python)
     found = places(options.cache)
