@@ -39,7 +39,7 @@ def walk_through_the_demo(command: str, columns: int, rows: int) -> None:
         t.wait("hidden/kernel")
         t.press("\r")
         t.press("t")
-        t.wait("8 tensors")
+        t.wait("8 tensors by")
         t.press(ESCAPE)
         t.wait("Layers")
         t.press("q")

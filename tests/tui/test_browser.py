@@ -419,3 +419,13 @@ def test_rows_that_there_is_room_for_are_shown(blocks: Path) -> None:
         assert b.screen.layer_tree.top == 0
 
     drive(blocks, test, 80, 14)
+
+
+def test_keys_typed_right_behind_a_search_are_not_lost(blocks: Path) -> None:
+    async def test(b: Browser) -> None:
+        await b.scanned()
+        for key in ("slash", *"11.norm", "enter", "t"):
+            b.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await b.until("38 tensors by")
+
+    drive(blocks, test)

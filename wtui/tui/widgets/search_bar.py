@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual import events
 from textual.message import Message
 
 from wtui.render.spans import escape
 from wtui.tui.widgets.bars import Bar
 
 if TYPE_CHECKING:
-    from textual import events
-
     from wtui.tui.finder import Finder
     from wtui.tui.outline import Subject
 
@@ -36,22 +35,25 @@ class SearchBar(Bar, can_focus=True):
             self.kept = kept
 
     words = ""
+    _searching = False
     _finder: Finder | None = None
     _here: Subject = -1
 
     def begin(self, finder: Finder, here: Subject) -> None:
         """Take the focus and start a new search."""
-        self._finder, self._here = finder, here
+        self._finder, self._here, self._searching = finder, here, True
         self.display = True
         self.screen.set_focus(self)
         self._typed("")
 
     def on_key(self, event: events.Key) -> None:
-        """Edit the words; every other key is kept from the screen too."""
+        """Edit the words; every other key is kept from the screen too, until the search is done."""
         event.stop()
         event.prevent_default()
-        if event.key in ("enter", "escape"):
-            self.display = False
+        if not self._searching:  # typed right behind the end of it: for what is about to have the focus
+            self.app.post_message(events.Key(event.key, event.character))
+        elif event.key in ("enter", "escape"):
+            self._searching = self.display = False
             self.post_message(self.Done(event.key == "enter"))
         elif event.key in ("backspace", "ctrl+h"):
             self._typed(self.words[:-1])
@@ -71,7 +73,7 @@ class SearchBar(Bar, can_focus=True):
 
     def on_blur(self) -> None:
         """Hide when something else has the focus."""
-        self.display = False
+        self._searching = self.display = False
 
     def _typed(self, words: str) -> None:
         """Search for what is typed so far."""
