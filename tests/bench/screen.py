@@ -41,7 +41,8 @@ H5TUI = ("h5tui", "h5tui==1.0.1")
 """The peer: command and requirement."""
 
 CURSOR_BACKGROUND = "2f62b0"
-TREE_COLUMNS = 36
+ALL_KNOWN = 6.0
+"""Seconds without news after which nothing more is to come: Keras needs about five to tell output shapes."""
 PAIRS = 7
 
 
@@ -112,7 +113,7 @@ def bytes_on_the_line() -> None:
         t.settle(0.05)
         first = t.bytes_sent
         t.wait(scanned)
-        t.settle(1.0)
+        t.settle(ALL_KNOWN)
         before = t.bytes_sent
         t.read_until(time.perf_counter() - t.started + 5.0)
         idle = t.bytes_sent - before
@@ -165,7 +166,7 @@ def panels_after_the_last_key() -> None:
     delays = []
     with Terminal(wtui(models.vgg16())) as t:
         t.wait(scanned)
-        t.settle(1.0)
+        t.settle(ALL_KNOWN)
         for _ in range(20):
             pressed = t.press("\x1b[B")
             delays.append(1000 * (t.settle(0.6) - pressed))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from wtui.comparing.protocol import BothCounted, Compared, PairRow
-from wtui.engine.desks import LAYER_EVERY, distribution
+from wtui.engine.desks import distribution
+from wtui.engine.pause import Pause
 from wtui.engine.protocol import AskHistogram, Look
 from wtui.engine.sample import sample_tensor
 from wtui.errors import WtuiError
@@ -18,31 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CountDesk", "LookAtBothDesk"]
 
-SHARE = 0.1
-"""Share of the time that may go into numbers of a layer that is not read whole: with 20,000 tensors they take long."""
-
 MIN_BINS = 8
 """Bins that a histogram keeps, however wide the buckets are that its values were counted in."""
-
-
-class _Pause:
-    """Between two answers about the same layer: LAYER_EVERY, or longer where an answer takes long."""
-
-    def __init__(self) -> None:
-        self._until = 0.0
-        self._began = 0.0
-
-    @property
-    def over(self) -> bool:
-        """Whether it is time."""
-        return time.perf_counter() >= self._until
-
-    def __enter__(self) -> None:
-        self._began = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        now = time.perf_counter()
-        self._until = now + max(LAYER_EVERY, (now - self._began) / SHARE)
 
 
 class LookAtBothDesk:
@@ -52,7 +29,7 @@ class LookAtBothDesk:
         self._known = known
         self._layer: int | None = None
         self._stale = False
-        self._pause = _Pause()
+        self._pause = Pause()
         self._answers: list[Any] = []
 
     def news(self) -> None:
@@ -66,7 +43,7 @@ class LookAtBothDesk:
         self._layer = -1 - subject if subject < 0 else None
         if self._layer is not None:
             first = known.members(self._layer) if self._layer else []
-            self._stale, self._pause = True, _Pause()
+            self._stale, self._pause = True, Pause()
         else:
             first = [subject]
             self._sample(subject)
@@ -74,7 +51,7 @@ class LookAtBothDesk:
         return True
 
     def answers(self) -> list[Any]:
-        if self._layer is not None and self._stale and (not self._known.waiting or self._pause.over):
+        if self._layer is not None and self._stale and self._pause.over(not self._known.waiting):
             with self._pause:
                 found = self._known.layer(self._layer)
             self._stale = found is None
@@ -110,7 +87,7 @@ class CountDesk:
         self._known = known
         self._asked: AskHistogram | None = None
         self._stale = False
-        self._pause = _Pause()
+        self._pause = Pause()
         self._answers: list[BothCounted] = []
 
     def news(self) -> None:
@@ -121,13 +98,13 @@ class CountDesk:
         if not isinstance(question, AskHistogram):
             return False
         self._asked = question
-        self._stale, self._pause = True, _Pause()
+        self._stale, self._pause = True, Pause()
         return True
 
     def answers(self) -> list[Any]:
         asked = self._asked
         known = self._known
-        if asked and self._stale and (asked.subject >= 0 or not known.waiting or self._pause.over):
+        if asked and self._stale and self._pause.over(asked.subject >= 0 or not known.waiting):
             self._stale = False
             with self._pause:
                 self._answer(asked)

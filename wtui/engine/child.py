@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Begin", "Send", "Serving", "one_model", "serve"]
 
+SWITCH = 0.0005
+"""Seconds after which a thread that waits gets the interpreter: what is looked at is sampled by numpy, in many short
+calls, while other threads import and compile; with Python's 5 ms each of these calls may have to wait as long."""
+
 NICE = 10
 """Added to the nice value: the screen, and a training run on the same machine, go first."""
 
@@ -80,6 +84,7 @@ def serve(begin: Begin) -> None:
         os.nice(NICE)
     except OSError:
         pass
+    sys.setswitchinterval(SWITCH)
     sys.modules["scipy"] = None  # type: ignore[assignment]  # numba would import it: 0.2 s and 15 MB for nothing
     pipe_in, pipe_out = sys.stdin.buffer, _own_stdout()
     first = _receive(pipe_in)

@@ -7,11 +7,11 @@ may know it.
 
 from __future__ import annotations
 
-import time
 from math import nan
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wtui.engine.pause import Pause
 from wtui.engine.pictures import Painter
 from wtui.engine.protocol import (
     AskHistogram,
@@ -34,13 +34,7 @@ if TYPE_CHECKING:
     from wtui.engine.known import Known
     from wtui.stats.summary import Summary
 
-__all__ = ["LAYER_EVERY", "Desk", "HistogramDesk", "InsideDesk", "LookDesk", "distribution"]
-
-LAYER_EVERY = 0.5
-"""Seconds between two summaries of a layer that is not scanned whole yet."""
-
-LAYER_SHARE = 0.1
-"""Share of the time that may go into them: with 20,000 tensors one takes a third of a second."""
+__all__ = ["Desk", "HistogramDesk", "InsideDesk", "LookDesk", "distribution"]
 
 
 class Desk(Protocol):
@@ -70,7 +64,7 @@ class LookDesk:
         self._known = known
         self._layer: int | None = None
         self._stale = False
-        self._not_before = 0.0
+        self._pause = Pause()
         self._answers: list[Any] = []
 
     def keep(self, tensor: int, summary: Summary | None, problem: str) -> None:
@@ -83,7 +77,7 @@ class LookDesk:
         self._layer = -1 - subject if subject < 0 else None
         if self._layer is not None:
             first = known.folds.tensors(self._layer) if self._layer else []
-            self._stale, self._not_before = True, 0.0
+            self._stale, self._pause = True, Pause()
         else:
             first = [known.owner(subject)]
             self._sample(first[0])
@@ -91,11 +85,9 @@ class LookDesk:
         return True
 
     def answers(self) -> list[Any]:
-        if self._stale and (not self._known.waiting or time.perf_counter() >= self._not_before):
-            began = time.perf_counter()
-            self._together()
-            ended = time.perf_counter()
-            self._not_before = ended + max(LAYER_EVERY, (ended - began) / LAYER_SHARE)
+        if self._stale and self._pause.over(not self._known.waiting):
+            with self._pause:
+                self._together()
         answers, self._answers = self._answers, []
         return answers
 
@@ -148,25 +140,38 @@ class HistogramDesk:
         self._known = known
         self._asked: AskHistogram | None = None
         self._refined: AskHistogram | None = None
+        self._stale = False
+        self._pause = Pause()
         self._answers: list[Distribution] = []
 
     def keep(self, tensor: int, summary: Summary | None, problem: str) -> None:
-        self._answer()
+        asked = self._asked
+        if asked is not None and (asked.subject < 0 or tensor == self._known.owner(asked.subject)):
+            self._stale = True
 
     def take(self, question: Any) -> bool:
         if not isinstance(question, AskHistogram):
             return False
         self._asked = question
-        self._answer()
+        self._stale, self._pause = True, Pause()
         return True
 
     def answers(self) -> list[Any]:
+        if self._stale and self._pause.over(not self._known.waiting or self._is_tensor):
+            self._stale = False
+            with self._pause:
+                self._answer()
         answers, self._answers = self._answers[-1:], []
         return answers
 
     @property
     def due(self) -> bool:
-        return False
+        return self._stale
+
+    @property
+    def _is_tensor(self) -> bool:
+        """Whether the question is about a single tensor, of which there is news once or twice."""
+        return self._asked is not None and self._asked.subject >= 0
 
     def close(self) -> None:
         """Nothing runs."""
