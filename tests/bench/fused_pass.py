@@ -112,10 +112,8 @@ def report(name: str, size: float, rounds: list[Times], took: list[float]) -> No
     """One line: speed, and medians of ratios within rounds."""
     of_numpy = median(r.numpy / t for r, t in zip(rounds, took, strict=True) if r.numpy)
     of_reading = median(r.read / t for r, t in zip(rounds, took, strict=True))
-    print(
-        f"fused, {name:20} {size / median(took):6.2f} GB/s  {of_numpy:5.1f} x numpy  {of_reading:.2f} of pread", end=""
-    )
-    print("  (at least 16 x, 0.22)")
+    ratios = f"{of_numpy:5.1f} x numpy (at least 16)  {of_reading:.2f} of pread (at least 0.22)"
+    print(f"fused, {name:20} {size / median(took):6.2f} GB/s  {ratios}")
 
 
 def main() -> None:

@@ -36,6 +36,9 @@ NICE = 10
 class Serving(Protocol):
     """What a scan process serves; one thread calls everything but `wake`."""
 
+    patience: float
+    """Seconds that the start waits for the screen's first question, which is answered before it."""
+
     def start(self) -> None:
         """Start to scan."""
 
@@ -45,8 +48,8 @@ class Serving(Protocol):
     def wake(self) -> None:
         """Let `answers` return soon; may be called from any thread."""
 
-    def answers(self) -> list[Any]:
-        """What is new since the last call; waits for it."""
+    def answers(self, wait: bool = True) -> list[Any]:
+        """What is new since the last call; with `wait`, waits for it."""
 
     def close(self) -> None:
         """Stop."""
@@ -102,8 +105,13 @@ def _serve(session: Serving, pipe_in: BinaryIO, pipe_out: BinaryIO) -> None:
     """Answer questions and hand over results as they come."""
     questions: SimpleQueue[Any] = SimpleQueue()
     Thread(target=_listen, args=(pipe_in, questions, session.wake), daemon=True).start()
-    session.start()
     try:
+        early = _early(questions, session.patience)
+        for question in early:
+            session.ask(question)
+        for answer in session.answers(wait=False) if early else ():
+            _send(pipe_out, answer)
+        session.start()
         while True:
             for question in _waiting(questions):
                 if isinstance(question, Stop):
@@ -113,6 +121,18 @@ def _serve(session: Serving, pipe_in: BinaryIO, pipe_out: BinaryIO) -> None:
                 _send(pipe_out, answer)
     finally:
         session.close()
+
+
+def _early(questions: SimpleQueue[Any], patience: float) -> list[Any]:
+    """The first question, which comes with the first frame, if it comes in time."""
+    try:
+        first = questions.get(timeout=patience) if patience else questions.get_nowait()
+    except Empty:
+        return []
+    if isinstance(first, Stop):
+        questions.put(first)
+        return []
+    return [first]
 
 
 def _waiting(questions: SimpleQueue[Any]) -> list[Any]:

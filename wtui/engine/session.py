@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DeskSession", "Session"]
 
+START_WAIT = 0.4
+"""Seconds that a scan waits for the screen's first question: until then it would take time and memory from the first
+frame, and the sample that the question wants would wait for the scan's imports."""
+
 GATHER = 0.05
 """Seconds over which finished tensors are gathered into one answer."""
 
@@ -66,6 +70,8 @@ class DeskSession:
         self._last_said = -1
         self._finished = False
         self._asked = False
+
+    patience = START_WAIT
 
     def keep(self, outcome: Any) -> Any:
         """Keep what the scanner has brought, and let the desks hear of it; what `said` needs to know."""

@@ -42,6 +42,8 @@ class Stopped(Exception):
 class RunSession:
     """Reads a run, and what is added to it. `answers` waits; everything else returns at once."""
 
+    patience = 0.0
+
     def __init__(self, opened: OpenRun) -> None:
         self._opened = opened
         self._pace = Pace(opened.max_rate) if opened.max_rate else None
@@ -76,8 +78,10 @@ class RunSession:
         """Let `answers` return soon."""
         self._answers.put(None)
 
-    def answers(self) -> list[Any]:
-        """What is new since the last call; waits for it, or for `wake`."""
+    def answers(self, wait: bool = True) -> list[Any]:
+        """What is new since the last call; with `wait`, waits for it, or for `wake`."""
+        if not wait and self._answers.empty():
+            return []
         found = [self._answers.get()]
         until = time.monotonic() + GATHER
         while (left := until - time.monotonic()) > 0 and found[-1] is not None:

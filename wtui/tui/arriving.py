@@ -88,6 +88,8 @@ class ArrivingScreen(PanesScreen):
         """A tree of the first tensors that says what it is."""
         tree = self.layer_tree
         tree.show(Outline(first))
+        if self.opening.first_is_shown is not None:
+            self.call_after_refresh(self.opening.first_is_shown.set)
         tree.entitle(f"Layers · the first {len(first.tensors):,} tensors")
         self.stats_pane.put(
             [

@@ -18,11 +18,18 @@ if TYPE_CHECKING:
 __all__ = ["Opening"]
 
 
+FIRST_SHOWN = 0.6
+"""Seconds that the rest of a long listing waits for its first rows to be on the screen."""
+
+
 class Opening:
     """A model being opened, here and in the scan process: started at once, asked for later."""
 
     first: Catalogue | None = None
     """The first tensors of a model of very many, until `catalogue` is there."""
+
+    first_is_shown: Event | None = None
+    """To be set once `first` is on the screen: the rest is read after that, since both would only slow each other."""
 
     def __init__(self, path: str, format: str | None = None, scan: bool = True) -> None:
         self.path = path
@@ -32,6 +39,7 @@ class Opening:
         self.client: Scan = ScanClient(path, format, start=scan)
         """The scan process, which starts and opens the model on its own while this one gets its screen ready."""
         self._something = Event()
+        self.first_is_shown = Event() if scan else None
         self._thread = Thread(target=self._run, name="wtui-open", daemon=True)
         self._thread.start()
 
@@ -86,3 +94,5 @@ class Opening:
     def _show_first(self, first: Catalogue) -> None:
         self.first = first
         self._something.set()
+        if self.first_is_shown is not None:
+            self.first_is_shown.wait(FIRST_SHOWN)
