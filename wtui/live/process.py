@@ -74,9 +74,15 @@ def available_memory() -> int | None:
     return None
 
 
+THREAD_LIMITS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Threads of a framework: one processor is left to the screen, which a nice value alone does not give it at once."""
+
+
 def environment(device: Device) -> dict[str, str]:
     """The environment of the process; Keras's own settings of its user do not count there."""
     found = {**os.environ, **QUIET, "KERAS_BACKEND": backend()}
+    threads = str(max(1, (os.cpu_count() or 1) - 1))
+    found |= dict.fromkeys(THREAD_LIMITS, threads)
     found["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
     if device == "cpu":
         found |= NO_GPU
