@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SummaryStore"]
 
-MAX_COUNTS = 32 << 20
-"""Bytes of pattern counts that are kept."""
+MAX_COUNTS = 8 << 20
+"""Bytes of pattern counts that are kept: some twenty large tensors, and a few per cent of what a scan takes."""
 
 
 class SummaryStore:
