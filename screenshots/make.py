@@ -39,7 +39,7 @@ async def tensor(b: Browser) -> None:
 async def small(b: Browser) -> None:
     """The same kernel where there is room for one pane beside the tree."""
     b.select("block5_conv3/kernel")
-    await b.until("skewness")
+    await b.until("indistinguishable")
 
 
 async def filters(b: Browser) -> None:

@@ -429,3 +429,15 @@ def test_keys_typed_right_behind_a_search_are_not_lost(blocks: Path) -> None:
         await b.until("38 tensors by")
 
     drive(blocks, test)
+
+
+def test_numbers_come_before_details_where_there_is_little_room() -> None:
+    async def test(b: Browser) -> None:
+        await b.scanned()
+        b.select("hidden/kernel")
+        await b.until("std  ")
+        assert "fan_in" not in b.text
+        await b.press("tab", "end")
+        await b.until("fan_in")
+
+    drive(DEMO / "healthy.keras", test, 80, 24)

@@ -153,12 +153,14 @@ class BrowserScreen(TreeScreen):
             self.client.ask(AskParts(subject))
 
     def show_numbers(self) -> None:
-        from wtui.tui.reading import panel_lines
+        from wtui.tui.reading import SHORT, panel_lines
 
         if self.outline is not None:
             pane = self.stats_pane
             width = pane.size.width or 36
-            lines, title = panel_lines(self.outline, self.subject, self.results, width, self.references, self.plan)
+            lines, title = panel_lines(
+                self.outline, self.subject, self.results, width, self.references, self.plan, pane.size.height or SHORT
+            )
             pane.put(lines, title=title)
 
     def take(self, answer: Any) -> None:

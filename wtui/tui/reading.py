@@ -29,6 +29,9 @@ __all__ = ["panel_lines", "reading_line"]
 ROOT: Subject = -1
 """The whole model."""
 
+SHORT = 30
+"""Lines of a pane below which the details of a reading (fans, references) stand behind the numbers."""
+
 MAX_NOTE = 400
 """Characters of a note that the file's author left in it."""
 
@@ -52,6 +55,7 @@ def panel_lines(
     width: int,
     references: References | None = None,
     plan: Plan | None = None,
+    height: int = SHORT,
 ) -> tuple[list[Line], str]:
     """The lines of the middle pane, and its title."""
     catalogue = outline.catalogue
@@ -60,7 +64,10 @@ def panel_lines(
         tensor = catalogue.tensors[subject]
         meaning = axes(tensor, node, torch_layout=is_torch_layout(catalogue.format))
         failure = results.failures.get(subject, "")
-        reading = _tensor_reading(outline, subject, results, references)
+        reading, details = _tensor_reading(outline, subject, results, references), list[Line]()
+        if height < SHORT:
+            details = [line for line in reading if line[0] == SIGNS["dim"]]
+            reading = [line for line in reading if line[0] != SIGNS["dim"]]
         row = results.row(subject)
         lines = tensor_panel(
             tensor,
@@ -73,6 +80,7 @@ def panel_lines(
             known=anatomy_lines(_anatomy(outline, subject), width),
             parts=_parts(outline, subject, results, width),
         )
+        lines += [[], *(piece for line in details for piece in wrap(line, width, 2))] if details else []
         return lines, f"{escape(node.name)} › {escape(tensor.label)}"
     known = results.layers.get(subject)
     row, done = (known.row, (known.tensors_done, known.tensors)) if known else (None, (0, 0))
