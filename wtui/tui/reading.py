@@ -61,27 +61,8 @@ def panel_lines(
     catalogue = outline.catalogue
     node = outline.layer(subject)
     if subject >= 0:
-        tensor = catalogue.tensors[subject]
-        meaning = axes(tensor, node, torch_layout=is_torch_layout(catalogue.format))
-        failure = results.failures.get(subject, "")
-        reading, details = _tensor_reading(outline, subject, results, references), list[Line]()
-        if height < SHORT:
-            details = [line for line in reading if line[0] == SIGNS["dim"]]
-            reading = [line for line in reading if line[0] != SIGNS["dim"]]
-        row = results.row(subject)
-        lines = tensor_panel(
-            tensor,
-            node,
-            row,
-            width,
-            axes=meaning,
-            failure=failure,
-            reading=reading,
-            known=anatomy_lines(_anatomy(outline, subject), width),
-            parts=_parts(outline, subject, results, width),
-        )
-        lines += [[], *(piece for line in details for piece in wrap(line, width, 2))] if details else []
-        return lines, f"{escape(node.name)} › {escape(tensor.label)}"
+        lines = _tensor_lines(outline, subject, results, width, references, height)
+        return lines, f"{escape(node.name)} › {escape(catalogue.tensors[subject].label)}"
     known = results.layers.get(subject)
     row, done = (known.row, (known.tensors_done, known.tensors)) if known else (None, (0, 0))
     if node is catalogue.root:
@@ -106,6 +87,29 @@ def _below(path: str, findings: Sequence[Finding]) -> list[Finding]:
         if (f.layer == path and not f.tensor)
         or (f.severity != "info" and (f.layer == path or f.layer.startswith(inside)))
     ]
+
+
+def _tensor_lines(
+    outline: Outline, subject: int, results: Results, width: int, references: References | None, height: int
+) -> list[Line]:
+    """The panel of a tensor; in a short pane the details of its reading stand behind the numbers."""
+    tensor, node = outline.catalogue.tensors[subject], outline.layer(subject)
+    reading, details = _tensor_reading(outline, subject, results, references), list[Line]()
+    if height < SHORT:
+        details = [line for line in reading if line[0] == SIGNS["dim"]]
+        reading = [line for line in reading if line[0] != SIGNS["dim"]]
+    lines = tensor_panel(
+        tensor,
+        node,
+        results.row(subject),
+        width,
+        axes=axes(tensor, node, torch_layout=is_torch_layout(outline.catalogue.format)),
+        failure=results.failures.get(subject, ""),
+        reading=reading,
+        known=anatomy_lines(_anatomy(outline, subject), width),
+        parts=_parts(outline, subject, results, width),
+    )
+    return lines + ([[], *(piece for line in details for piece in wrap(line, width, 2))] if details else [])
 
 
 def _anatomy(outline: Outline, subject: Subject) -> Anatomy:
