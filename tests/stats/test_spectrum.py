@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from math import sqrt
 
 import numpy as np
 import pytest
 
+from wtui.stats import symmetric_waves
 from wtui.stats.power_law import MIN_VALUES, fit_power_law
 from wtui.stats.sketch import WANTED, sketch
 from wtui.stats.spectrum import SVD_UP_TO, Found, describe, from_gram, from_matrix, largest_only
 from wtui.stats.symmetric import LAPACK_UP_TO, WIDTH, symmetric_eigenvalues
+from wtui.stats.symmetric_band import products
+from wtui.stats.symmetric_waves import tridiagonalise
 
 RNG = np.random.default_rng(7)
 
@@ -49,6 +53,47 @@ def test_eigenvalues_of_matrices_without_much_in_them(matrix: np.ndarray) -> Non
     found = symmetric_eigenvalues(matrix.copy())
     assert found is not None
     assert np.abs(found - np.linalg.eigvalsh(matrix)).max() <= 1e-12 * max(np.abs(matrix).sum(axis=0).max(), 1)
+
+
+@pytest.mark.parametrize("n", [3, 2 * WIDTH, 5 * WIDTH + 7])
+def test_a_band_becomes_the_same_tridiagonal_matrix_whatever_the_threads(n: int) -> None:
+    band = np.zeros((n, 2 * WIDTH))
+    for d in range(min(WIDTH + 1, n)):
+        band[: n - d, d] = RNG.standard_normal(n - d)
+    made = [band.copy() for _ in range(3)]
+    assert all(tridiagonalise(b, WIDTH, threads=threads) for b, threads in zip(made, (1, 2, 5), strict=True))
+    assert (made[0] == made[1]).all()
+    assert (made[0] == made[2]).all()
+    beside = np.diag(made[0][:-1, 1], -1)
+    found = np.linalg.eigvalsh(np.diag(made[0][:, 0]) + beside + beside.T)
+    lower = sum(np.diag(band[: n - d, d], -d) for d in range(1, min(WIDTH + 1, n)))
+    wanted = np.linalg.eigvalsh(np.diag(band[:, 0]) + lower + lower.T)
+    assert np.abs(found - wanted).max() <= 1e-13 * np.abs(wanted).max()
+
+
+def test_an_error_in_one_thread_ends_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(band: np.ndarray, width: int, first: int, *rest: object) -> None:
+        if first:
+            raise MemoryError
+
+    monkeypatch.setattr(symmetric_waves, "chase", broken)
+    with pytest.raises(MemoryError):
+        tridiagonalise(np.zeros((600, 2 * WIDTH)), WIDTH, threads=3)
+
+
+def test_tridiagonalising_can_be_stopped_midway(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(symmetric_waves, "chase", lambda *_: time.sleep(0.001))
+    shares: list[float] = []
+    assert not tridiagonalise(np.zeros((3000, 2 * WIDTH)), WIDTH, lambda share: shares.append(share) or len(shares) > 2)  # type: ignore[func-returns-value]
+    assert len(shares) == 3
+    assert shares == sorted(shares)
+    assert shares[-1] < 1
+
+
+def test_products_of_pieces_are_numpys() -> None:
+    matrix = random_matrix(700, 300)
+    found = products([matrix[:200], matrix[200:201], matrix[201:]], 300)
+    np.testing.assert_allclose(np.tril(found), np.tril(matrix.T @ matrix), rtol=0, atol=1e-12 * 700)
 
 
 def test_it_can_be_stopped_and_tells_how_far_it_is() -> None:

@@ -16,6 +16,7 @@ from wtui.engine.measure import block_floats
 from wtui.errors import CodecError, UsageError
 from wtui.stats.sketch import ROUNDS, sketch
 from wtui.stats.spectrum import MAX_SIDE, describe, from_gram, from_matrix, largest_only
+from wtui.stats.symmetric_band import products
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,7 +96,7 @@ def _one(matrix: NDArray[np.floating], scale: float, stopped: Stopped) -> Found 
     tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
     if tall.size <= PIECE:
         return from_matrix(tall.astype(np.float64) / scale, stopped)
-    return from_gram(_gram(_row_pieces(tall, scale, _quarter(stopped, tall.size)), tall.shape[1]), _rest(stopped))
+    return from_gram(products(_row_pieces(tall, scale, _quarter(stopped, tall.size)), tall.shape[1]), _rest(stopped))
 
 
 def _streamed(
@@ -112,19 +113,11 @@ def _streamed(
         return _file_pieces(entry, catalogue, files, columns, scale, tick)
 
     if columns <= MAX_SIDE:
-        gram = _gram(read(_quarter(stopped, entry.size)), columns)
+        gram = products(read(_quarter(stopped, entry.size)), columns)
         found = from_gram(gram, _rest(stopped))
         return None if found is None else describe([found], rows, columns, entry.dtype, scale)
     tick = _counted(stopped, entry.size)
     return largest_only(sketch(lambda: read(tick), columns), rows, columns, scale)
-
-
-def _gram(pieces: Iterator[NDArray[np.float64]], columns: int) -> NDArray[np.float64]:
-    """W'W from pieces of W's rows."""
-    gram = np.zeros((columns, columns))
-    for piece in pieces:
-        gram += piece.T @ piece
-    return gram
 
 
 def _row_pieces(

@@ -16,6 +16,7 @@ from wtui.errors import CodecError
 from wtui.stats.power_law import MIN_VALUES, fit_power_law
 from wtui.stats.spectrum_row import Method, SpectrumRow
 from wtui.stats.symmetric import symmetric_eigenvalues
+from wtui.stats.symmetric_band import products
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,11 +72,11 @@ def from_matrix(matrix: Matrix, stopped: Callable[[float], bool] = lambda share:
         except np.linalg.LinAlgError as error:
             raise CodecError(f"its singular values were not found: {error}") from error
     flat = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
-    return from_gram(flat.T @ flat, stopped)
+    return from_gram(products([flat], flat.shape[1]), stopped)
 
 
 def from_gram(gram: Matrix, stopped: Callable[[float], bool] = lambda share: False) -> Found | None:
-    """Of W'W, which is overwritten."""
+    """Of the lower triangle of W'W, which is overwritten."""
     values = symmetric_eigenvalues(gram, stopped)
     return None if values is None else Found(np.sqrt(np.maximum(values, 0.0)), "gram")
 
