@@ -9,6 +9,7 @@ does. Knows the log's records and the scan, no screen.
 from __future__ import annotations
 
 import os
+import threading
 import time
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -28,12 +29,16 @@ if TYPE_CHECKING:
 
 __all__ = ["WeightLog"]
 
+COPIED_UP_TO = 64 << 20
+"""Bytes of weights up to which they are copied, so that the next epoch need not wait until they are looked at."""
+
 
 class WeightLog(keras.callbacks.Callback):  # type: ignore[misc]
     """Writes the statistics of all weights before training, after every `every` epochs, and at the end.
 
-    A record is a few kilobytes and holds no weights. What goes wrong later than in the constructor is a warning: it
-    never ends a training. Epochs are counted on when one callback sees several calls of `fit`.
+    A record is a few kilobytes and holds no weights. It is made in a thread from a copy of the weights while the next
+    epoch runs; of more than COPIED_UP_TO bytes at once, without a copy. What goes wrong later than in the constructor
+    is a warning: it never ends a training. Epochs are counted on when one callback sees several calls of `fit`.
     """
 
     def __init__(self, dir: str | os.PathLike[str], *, every: int = 1) -> None:
@@ -53,6 +58,8 @@ class WeightLog(keras.callbacks.Callback):  # type: ignore[misc]
         """What to add to Keras's number of the epoch; None until this `fit` has begun one."""
         self._logs: Mapping[str, Any] = {}
         self._opened: tuple[object, InMemory] | None = None
+        self._writer: _Writer | None = None
+        """Whoever writes the last record, or has written it."""
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Another `fit` begins."""
@@ -78,9 +85,11 @@ class WeightLog(keras.callbacks.Callback):  # type: ignore[misc]
         if self._written != self._epoch:
             self._write(self._logs)
         self._opened = None
+        self._wait()
 
     def _write(self, logs: Mapping[str, Any]) -> None:
-        """A record of the weights as they are now."""
+        """Have a record made of the weights as they are now."""
+        self._wait()
         self._written = self._epoch
         try:
             opened = self._open()
@@ -91,10 +100,31 @@ class WeightLog(keras.callbacks.Callback):  # type: ignore[misc]
                 "format": opened.catalogue.format,
                 "figures": self._figures(logs),
             }
-            write_record(self._folder, self._run, self._epoch, facts, _rows(opened))
+            names = _owners(opened)
+            small = sum(opened.values[name].nbytes for name in names) <= COPIED_UP_TO
+            self._writer = _Writer(
+                self._folder, self._run, self._epoch, facts, opened.copied(names) if small else opened
+            )
+            if small:
+                self._writer.start()
+            else:
+                self._writer.run()
         except Exception as error:  # whatever it is, a training of days must not end by it
-            text = f"WeightLog could not write epoch {self._epoch}: {type(error).__name__}: {error}"
-            warnings.warn(text, RuntimeWarning, stacklevel=2)
+            self._warn(self._epoch, error)
+
+    def _wait(self) -> None:
+        """Until the last record is written, and say why if it could not be."""
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        if writer.ident is not None:
+            writer.join()
+        if writer.error is not None:
+            self._warn(writer.epoch, writer.error)
+
+    def _warn(self, epoch: int, error: Exception) -> None:
+        text = f"WeightLog could not write epoch {epoch}: {type(error).__name__}: {error}"
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
 
     def _open(self) -> InMemory:
         """The model's tree, made again when it has got other variables, or trains others."""
@@ -128,6 +158,29 @@ class WeightLog(keras.callbacks.Callback):  # type: ignore[misc]
         return False
 
     _implements_test_batch_hooks = _implements_predict_batch_hooks = _implements_train_batch_hooks
+
+
+class _Writer(threading.Thread):
+    """Makes a record of an opened model and writes it; an interpreter that ends waits for it."""
+
+    def __init__(self, folder: str, run: str, epoch: int, facts: Mapping[str, Any], opened: InMemory) -> None:
+        super().__init__(name=f"weight log of epoch {epoch}", daemon=False)
+        self._folder, self._run, self._facts, self._opened = folder, run, facts, opened
+        self.epoch = epoch
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            write_record(self._folder, self._run, self.epoch, self._facts, _rows(self._opened))
+        except Exception as error:  # told by whoever waits for this
+            self.error = error
+        finally:
+            del self._opened
+
+
+def _owners(opened: InMemory) -> list[str]:
+    """The names of the model's own tensors that hold values, those of the optimizer left out."""
+    return [t.name for t in opened.catalogue.tensors if t.group == "model" and t.name in opened.values]
 
 
 def _rows(opened: InMemory) -> Iterator[tuple[TensorEntry, SummaryRow | None, str]]:

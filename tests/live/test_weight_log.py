@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import zlib
 from pathlib import Path
+from threading import current_thread
 from typing import Any
 
 import numpy as np
@@ -62,6 +64,60 @@ def test_records_equal_checkpoints_of_the_same_step(tmp_path: Path) -> None:
     assert set(found[1].figures) == {"learning_rate", "loss", "mae", "val_loss", "val_mae"}
     assert found[1].figures["learning_rate"] == pytest.approx(0.01)
     assert found[0].rows != found[3].rows
+
+
+def test_a_record_is_of_the_weights_as_they_were_however_late_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed, rows = threading.Event(), wtui.keras._rows
+
+    def late(opened: Any) -> Any:
+        assert changed.wait(60)
+        return rows(opened)
+
+    monkeypatch.setattr(wtui.keras, "_rows", late)
+    model, log = network(), wtui.keras.WeightLog(tmp_path)
+    log.set_model(model)
+    log.on_epoch_begin(0)
+    before = [w.copy() for w in model.get_weights()]
+    for weight in model.weights:
+        weight.assign(weight + 1)
+    changed.set()
+    log.on_train_end()
+    [record], _ = members(str(tmp_path))
+    assert [r.mean for r in record.rows.values()] == pytest.approx([w.mean() for w in before], abs=1e-6)
+
+
+@pytest.mark.parametrize("limit", [0, 1 << 30])
+def test_weights_that_are_not_copied_give_the_same_record(
+    limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wtui.keras, "COPIED_UP_TO", limit)
+    threads = set()
+    monkeypatch.setattr(
+        wtui.keras, "_rows", lambda o, rows=wtui.keras._rows: (threads.add(current_thread()), rows(o))[1]
+    )
+    model = network()
+    fit(model, wtui.keras.WeightLog(tmp_path), epochs=1)
+    found, problems = members(str(tmp_path))
+    assert not problems
+    assert [r.mean for r in found[-1].rows.values()] == pytest.approx([w.mean() for w in model.get_weights()], abs=1e-6)
+    assert (threads == {current_thread()}) == (limit == 0)
+
+
+def test_what_was_handed_over_is_written_though_the_training_is_interrupted(tmp_path: Path) -> None:
+    class Interrupts(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            if int(self.model.optimizer.iterations.numpy()) == 9:  # the second batch of the third epoch
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), wtui.keras.WeightLog(tmp_path), Interrupts(), epochs=7)
+    for thread in threading.enumerate():
+        if thread.name.startswith("weight log"):
+            assert not thread.daemon
+            thread.join()
+    assert [e.epoch for e in entries(str(tmp_path))] == [0, 1, 2]
 
 
 def test_every_and_the_last_epoch(tmp_path: Path) -> None:

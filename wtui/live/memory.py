@@ -12,13 +12,14 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.errors import StorageError
+from wtui.live.arrays import Fetched
 from wtui.model import Catalogue, Extent, FileRef, LayerNode, Notice, Part, TensorEntry
 from wtui.storage import Files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wtui.live.arrays import ArrayValue, Bytes, Fetched
+    from wtui.live.arrays import ArrayValue, Bytes
 
 __all__ = ["Branch", "InMemory", "Leaf", "catalogue_of_arrays", "plant"]
 
@@ -72,6 +73,10 @@ class InMemory(NamedTuple):
     catalogue: Catalogue
     values: Mapping[str, ArrayValue]
     """By name of the tensor, aliases left out."""
+
+    def copied(self, names: Iterable[str]) -> InMemory:
+        """The same with copies of the values that these tensors, and no others, have now."""
+        return InMemory(self.catalogue, {name: _copied(self.values[name]) for name in names if name in self.values})
 
     def files(self) -> Files:
         """Its tensors' bytes."""
@@ -159,6 +164,16 @@ class _Planter:
         self.files.append(FileRef(name, value.nbytes))
         self.values[name] = value
         return (Part(Extent(len(self.files) - 1, 0, value.nbytes)),)
+
+
+def _copied(value: ArrayValue) -> ArrayValue:
+    """An array as it is now; if its values cannot be had, whoever wants them hears of it then."""
+    try:
+        now = value.fetch()
+    except (StorageError, MemoryError):
+        return value
+    kept = Fetched(now.data.copy(), True)
+    return value._replace(fetch=lambda: kept)
 
 
 class _Held:
