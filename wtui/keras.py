@@ -9,9 +9,9 @@ does. Knows the log's records and the scan, no screen.
 from __future__ import annotations
 
 import os
-import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -22,6 +22,7 @@ from wtui.series.weightlog import write_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from concurrent.futures import Future
 
     from wtui.live.memory import InMemory
     from wtui.model import TensorEntry
@@ -58,8 +59,10 @@ class WeightLog(keras.callbacks.Callback):  # type: ignore[misc]
         """What to add to Keras's number of the epoch; None until this `fit` has begun one."""
         self._logs: Mapping[str, Any] = {}
         self._opened: tuple[object, InMemory] | None = None
-        self._writer: _Writer | None = None
-        """Whoever writes the last record, or has written it."""
+        self._thread: ThreadPoolExecutor | None = None
+        """While there is a training; an interpreter that ends waits for it."""
+        self._record: tuple[int, Future[str]] | None = None
+        """The epoch whose record is being written, or has been."""
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Another `fit` begins."""
@@ -86,6 +89,9 @@ class WeightLog(keras.callbacks.Callback):  # type: ignore[misc]
             self._write(self._logs)
         self._opened = None
         self._wait()
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
 
     def _write(self, logs: Mapping[str, Any]) -> None:
         """Have a record made of the weights as they are now."""
@@ -101,28 +107,30 @@ class WeightLog(keras.callbacks.Callback):  # type: ignore[misc]
                 "figures": self._figures(logs),
             }
             names = _owners(opened)
-            small = sum(opened.values[name].nbytes for name in names) <= COPIED_UP_TO
-            self._writer = _Writer(
-                self._folder, self._run, self._epoch, facts, opened.copied(names) if small else opened
-            )
-            if small:
-                self._writer.start()
+            if sum(opened.values[name].nbytes for name in names) <= COPIED_UP_TO:
+                self._thread = self._thread or ThreadPoolExecutor(1, "weight log")
+                write = self._thread.submit(self._written_as, self._epoch, facts, opened.copied(names))
+                self._record = self._epoch, write
             else:
-                self._writer.run()
+                self._written_as(self._epoch, facts, opened)
         except Exception as error:  # whatever it is, a training of days must not end by it
             self._warn(self._epoch, error)
 
+    def _written_as(self, epoch: int, facts: Mapping[str, Any], opened: InMemory) -> str:
+        """The path of a record, once it is written."""
+        return write_record(self._folder, self._run, epoch, facts, _rows(opened))
+
     def _wait(self) -> None:
         """Until the last record is written, and say why if it could not be."""
-        writer, self._writer = self._writer, None
-        if writer is None:
+        if self._record is None:
             return
-        if writer.ident is not None:
-            writer.join()
-        if writer.error is not None:
-            self._warn(writer.epoch, writer.error)
+        epoch, write = self._record
+        self._record = None
+        error = write.exception()
+        if error is not None:
+            self._warn(epoch, error)
 
-    def _warn(self, epoch: int, error: Exception) -> None:
+    def _warn(self, epoch: int, error: BaseException) -> None:
         text = f"WeightLog could not write epoch {epoch}: {type(error).__name__}: {error}"
         warnings.warn(text, RuntimeWarning, stacklevel=3)
 
@@ -158,24 +166,6 @@ class WeightLog(keras.callbacks.Callback):  # type: ignore[misc]
         return False
 
     _implements_test_batch_hooks = _implements_predict_batch_hooks = _implements_train_batch_hooks
-
-
-class _Writer(threading.Thread):
-    """Makes a record of an opened model and writes it; an interpreter that ends waits for it."""
-
-    def __init__(self, folder: str, run: str, epoch: int, facts: Mapping[str, Any], opened: InMemory) -> None:
-        super().__init__(name=f"weight log of epoch {epoch}", daemon=False)
-        self._folder, self._run, self._facts, self._opened = folder, run, facts, opened
-        self.epoch = epoch
-        self.error: Exception | None = None
-
-    def run(self) -> None:
-        try:
-            write_record(self._folder, self._run, self.epoch, self._facts, _rows(self._opened))
-        except Exception as error:  # told by whoever waits for this
-            self.error = error
-        finally:
-            del self._opened
 
 
 def _owners(opened: InMemory) -> list[str]:

@@ -111,12 +111,10 @@ def test_what_was_handed_over_is_written_though_the_training_is_interrupted(tmp_
             if int(self.model.optimizer.iterations.numpy()) == 9:  # the second batch of the third epoch
                 raise KeyboardInterrupt
 
+    log = wtui.keras.WeightLog(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        fit(network(), wtui.keras.WeightLog(tmp_path), Interrupts(), epochs=7)
-    for thread in threading.enumerate():
-        if thread.name.startswith("weight log"):
-            assert not thread.daemon
-            thread.join()
+        fit(network(), log, Interrupts(), epochs=7)
+    log._thread.shutdown()  # type: ignore[union-attr] # as the interpreter does at its end
     assert [e.epoch for e in entries(str(tmp_path))] == [0, 1, 2]
 
 
