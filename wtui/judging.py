@@ -40,8 +40,8 @@ MIN_RANK = 48
 PRECISION = frozenset({"float16", "bfloat16", "float32", "float64"})
 """Dtypes of which the rounding is known."""
 
-MAYBE_SPARSE = 0.4
-"""Share of zeros from which a pattern of two in four is looked for."""
+MAYBE_SPARSE = 0.2
+"""Share of zeros from which patterns of N in M inputs are looked for."""
 
 
 class Judge:
@@ -126,10 +126,25 @@ class Judge:
             return True
         if channels is None:
             return False
-        self._channels[tensor] = channels.row()
+        try:
+            at_limits = self._at_limits(subject, stopped)
+        except WtuiError as error:
+            self.failures[tensor] = error.what
+            return True
+        if at_limits is None:
+            return False
+        self._channels[tensor] = channels.row()._replace(at_limits=at_limits)
         self._look_at_rows(subject, channels)
         self._look_at_rank(subject)
         return True
+
+    def _at_limits(self, subject: Subject, stopped: Callable[[], bool]) -> int | None:
+        """Stored integers at the ends of their range; None if `stopped` said so."""
+        if subject.tensor.encoding in LOSSLESS:
+            return 0  # the verdict has counted them
+        from wtui.engine.ends import count_at_ends
+
+        return count_at_ends(subject.tensor, self._catalogue, self._files, stopped)
 
     def _look_at_rank(self, subject: Subject) -> None:
         """How many rows of a piece of a kernel are independent; not of quantised values, which have none to lose."""
@@ -153,7 +168,9 @@ class Judge:
         format = self._catalogue.format
         along = output_axes(subject.tensor, subject.layer, format)
         named = axes(subject.tensor, subject.layer, torch_layout=is_torch_layout(format))
-        groups = named.index("in") if "in" in named and row.zeros > MAYBE_SPARSE * row.total else None
+        inputs = next((named.index(name) for name in ("in", "state") if name in named), None)
+        depthwise = "multiplier" in named  # each output of which has one input
+        groups = inputs if row.zeros > MAYBE_SPARSE * row.total and not depthwise else None
         return measure_channels(subject.tensor, self._catalogue, self._files, along, groups, stopped)
 
     def _look_at_rows(self, subject: Subject, channels: Channels) -> None:

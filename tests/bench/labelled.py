@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tests.bench.labelled_faults import plant
+from tests.bench.labelled_faults import FAULTS, plant
+from tests.bench.labelled_norms import NORM_FAULTS
+from tests.bench.labelled_patterns import no_pattern, pattern
 from tests.bench.labelled_scores import Tally
 from tests.bench.report import heading, line
 from wtui.checking import Examination, Report
@@ -151,13 +153,14 @@ def _size(place: Place, name: str, known: dict[tuple[Path, str], int] = {}) -> i
 
 def faults(places: Sequence[Place], copies: int) -> dict[str, Any]:
     """Recall of planted faults, and precision over everything that was found in all these files."""
-    tally = Tally()
+    tally, planters = Tally(), (*FAULTS, *NORM_FAULTS, pattern, no_pattern)
     with tempfile.TemporaryDirectory() as folder:
         for number, place in enumerate(places):
             before = {(f.rule, f.tensor) for f in examine(place.file("trained"))[1].findings}
             copy = Path(folder) / f"copy{place.suffix}"
             for again in range(copies):
-                for planted in plant(place.file("trained"), place.file("twin"), copy, 100 * number + again):
+                seed = 100 * number + again
+                for planted in plant(place.file("trained"), place.file("twin"), copy, seed, planters):
                     catalogue, report = examine(copy)
                     tally.add(place.folder.name, catalogue, planted, report, before)
     tally.print()

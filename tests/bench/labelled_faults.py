@@ -6,7 +6,7 @@ Knows what a catalogue says of places, so that it serves every format; each faul
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from wtui.model import TensorEntry
 
-__all__ = ["FAULTS", "Fault", "Planted", "plant"]
+__all__ = ["FAULTS", "Fault", "Model", "Planted", "Site", "plant"]
 
 
 class Planted(NamedTuple):
@@ -31,6 +31,11 @@ class Planted(NamedTuple):
     tensor: str
     layer: str = ""
     """The layer that was changed as a whole."""
+    evidence: tuple[tuple[str, float], ...] = ()
+    """Numbers that the finding must give as well."""
+    healthy: bool = False
+    """Nothing was planted: something that looks like a fault, of which these rules must not speak, or not with this
+    evidence (a number of 0: with any)."""
 
 
 class Model:
@@ -91,7 +96,8 @@ def initialised_again(site: Site) -> Planted | None:
     for one in unit.subjects if with_bias else (subject,):
         site.model.write(one.tensor, site.twin.read(site.twin.catalogue[one.tensor.name]))
     name = "initialised again" + (" with bias" if with_bias else "")
-    return Planted(name, ("never-trained",), subject.tensor.name, subject.tensor.layer)
+    rules = ("never-trained", "untrained-model")  # of two layers, the other one of which cannot tell
+    return Planted(name, rules, subject.tensor.name, subject.tensor.layer)
 
 
 def dead_channels(site: Site) -> Planted | None:
@@ -143,6 +149,10 @@ def _explode(site: Site, values: np.ndarray) -> None:
     values *= 1000.0
 
 
+def _shrink(site: Site, values: np.ndarray) -> None:
+    values *= 1e-39 / np.abs(values).mean()
+
+
 def _clear(site: Site, values: np.ndarray) -> None:
     values[...] = 0.0
 
@@ -165,17 +175,15 @@ def _flatten(site: Site, values: np.ndarray) -> None:
     values[...] = float(values.mean()) or 0.1
 
 
-def _two_in_four(site: Site, values: np.ndarray) -> None:
-    groups = (
-        values.reshape(-1, 4) if values.size % 4 == 0 else values.reshape(-1)[: values.size // 4 * 4].reshape(-1, 4)
-    )
-    smallest = np.argsort(np.abs(groups), axis=1)[:, :2]
-    np.put_along_axis(groups, smallest, 0.0, axis=1)
+def _times(factor: float) -> Callable[[Site, np.ndarray], None]:
+    """One output channel multiplied."""
 
+    def change(site: Site, values: np.ndarray) -> None:
+        axis = -1 if site.model.catalogue.format.startswith("Keras") else 0
+        axis -= values.ndim == 4 and values.shape[axis] == 1  # a depthwise kernel, of one output for each input
+        np.moveaxis(values, axis, 0)[int(site.rng.integers(values.shape[axis]))] *= factor
 
-def _louder(site: Site, values: np.ndarray) -> None:
-    axis = -1 if site.model.catalogue.format.startswith("Keras") else 0
-    np.moveaxis(values, axis, 0)[int(site.rng.integers(values.shape[axis]))] *= 100.0
+    return change
 
 
 def collapsed(site: Site) -> Planted | None:
@@ -189,35 +197,11 @@ def collapsed(site: Site) -> Planted | None:
     return Planted("rank collapsed", ("collapsed-rank",), subject.tensor.name)
 
 
-def zero_variance(site: Site) -> Planted | None:
-    """Moving variances of nothing."""
-    units = _norms(site, "variance")
-    if not units:
-        return None
-    variance = units[int(site.rng.integers(len(units)))].part("variance")
-    assert variance is not None
-    site.model.write(variance.tensor, np.zeros(variance.tensor.shape))
-    return Planted("zero variance", ("zero-variance",), variance.tensor.name)
-
-
-def switched_off(site: Site) -> Planted | None:
-    """A norm whose scale is nothing in most channels."""
-    units = [u for u in _norms(site, "scale") if next(u.parts("scale")).tensor.size >= 8]
-    if not units:
-        return None
-    scale = units[int(site.rng.integers(len(units)))].part("scale")
-    assert scale is not None
-    values = site.model.read(scale.tensor)
-    values[: int(0.6 * len(values)) + 1] = 0.0
-    site.model.write(scale.tensor, values)
-    return Planted("norm switched off", ("norm-off",), scale.tensor.name)
-
-
 def cleared_bias(site: Site) -> Planted | None:
     """A bias of zeros in a layer without a norm behind it, where the others are not."""
     units = [
         u for u in site.model.chart.units
-        if (bias := u.part("bias")) is not None and u.part("kernel") is not None and not site.model.chart.is_normed(u)
+        if (bias := u.part("bias")) is not None and u.part("kernel") is not None and not site.model.chart.is_idle(u)
         and bias.tensor.size > 1 and len(list(u.parts("bias"))) == 1 and np.any(site.model.read(bias.tensor))
     ]  # fmt: skip
     if len(units) < 2:
@@ -226,51 +210,6 @@ def cleared_bias(site: Site) -> Planted | None:
     assert bias is not None
     site.model.write(bias.tensor, np.zeros(bias.tensor.shape))
     return Planted("cleared bias", ("zero-bias", "never-trained"), bias.tensor.layer)
-
-
-def _norms(site: Site, *parts: str) -> list[Unit]:
-    return [u for u in site.model.chart.units if all(u.part(p) is not None for p in parts)]  # type: ignore[arg-type]
-
-
-def negative_variance(site: Site) -> Planted | None:
-    """One channel's moving variance with the wrong sign."""
-    units = _norms(site, "variance")
-    if not units:
-        return None
-    variance = units[int(site.rng.integers(len(units)))].part("variance")
-    assert variance is not None
-    values = site.model.read(variance.tensor)
-    values[int(site.rng.integers(len(values)))] *= -1
-    site.model.write(variance.tensor, values)
-    return Planted("negative variance", ("negative-variance",), variance.tensor.name)
-
-
-def stale_statistics(site: Site) -> Planted | None:
-    """Moving statistics as initialised."""
-    units = _norms(site, "mean", "variance")
-    if not units:
-        return None
-    unit = units[int(site.rng.integers(len(units)))]
-    mean, variance = unit.part("mean"), unit.part("variance")
-    assert mean is not None
-    assert variance is not None
-    site.model.write(mean.tensor, np.zeros(mean.tensor.shape))
-    site.model.write(variance.tensor, np.ones(variance.tensor.shape))
-    return Planted("stale statistics", ("stale-statistics",), variance.tensor.name)
-
-
-def stuck_norm(site: Site) -> Planted | None:
-    """Scale 1 and shift 0 in one of three norms or more."""
-    units = _norms(site, "scale", "shift")
-    if len(units) < 3:
-        return None
-    unit = units[int(site.rng.integers(len(units)))]
-    scale, shift = unit.part("scale"), unit.part("shift")
-    assert scale is not None
-    assert shift is not None
-    site.model.write(scale.tensor, np.ones(scale.tensor.shape))
-    site.model.write(shift.tensor, np.zeros(shift.tensor.shape))
-    return Planted("norm never trained", ("norm-stuck",), scale.tensor.name)
 
 
 def copied_layer(site: Site) -> Planted | None:
@@ -291,16 +230,13 @@ FAULTS: tuple[Fault, ...] = (
     initialised_again,
     dead_channels,
     cleared_bias,
-    negative_variance,
-    stale_statistics,
-    stuck_norm,
     copied_layer,
     collapsed,
-    zero_variance,
-    switched_off,
     _changed("flattened", ("constant-kernel",), 16, _flatten),
-    _changed("pruned two in four", ("sparse",), 256, _two_in_four),
-    _changed("one channel louder", ("outlier-channel",), 256, _louder),
+    _changed("one channel louder", ("outlier-channel",), 256, _times(100.0)),
+    _changed("one channel silenced", ("weak-channels",), 256, _times(1e-5)),
+    _changed("beyond float16", ("float16-range",), 16, _one(1e5)),
+    _changed("denormal", ("denormal",), 16, _shrink),
     _changed("NaN", ("nan",), 1, _one(np.nan)),
     _changed("infinity", ("inf",), 1, _one(-np.inf)),
     _changed("flipped bit", ("stray-value", "exploded"), 1, _one(2.0**100)),
@@ -312,11 +248,11 @@ FAULTS: tuple[Fault, ...] = (
 )
 
 
-def plant(trained: Path, twin: Path, copy: Path, seed: int) -> Iterator[Planted]:
+def plant(trained: Path, twin: Path, copy: Path, seed: int, faults: Sequence[Fault] = FAULTS) -> Iterator[Planted]:
     """Each fault in turn in `copy`, which holds that fault alone when it is yielded; those that do not apply are left
     out."""
     untouched = Model(twin)
-    for number, fault in enumerate(FAULTS):
+    for number, fault in enumerate(faults):
         shutil.copyfile(trained, copy)
         planted = fault(Site(Model(copy), untouched, np.random.default_rng((seed, number))))
         if planted is not None:

@@ -125,7 +125,7 @@ def examined(
             along = output_axes(tensor, node, format)
             if array.ndim < 2 or along is None:
                 continue
-            found = ChannelAccumulator(array.shape, along, kernels="numpy")
+            found = ChannelAccumulator(array.shape, along, array.ndim - 2 if format == KERAS else 1, kernels="numpy")
             found.add(
                 array.reshape(-1).astype(np.float64), Box(0, array.shape, tuple(range(array.ndim)), (0,) * array.ndim)
             )

@@ -79,6 +79,16 @@ def test_pruned_and_clustered_kernels_are_remarked_on() -> None:
     pruned = np.where(RNG.random(kernel.shape) < 0.7, 0, kernel).astype(np.float32)
     one = only(examined(changed("hidden", "kernel", pruned)), "sparse")
     assert (one.severity, one.evidence["zeros"]) == ("info", int((pruned == 0).sum()))
+    halved = kernel.copy()
+    halved[::2] = 0
+    one = only(examined(changed("hidden", "kernel", halved)), "sparse")
+    assert "of" not in one.evidence, "whole inputs were cut out"
+    groups = kernel[: len(kernel) // 4 * 4].copy().reshape(-1, 4, kernel.shape[1])
+    np.put_along_axis(groups, np.argsort(np.abs(groups), axis=1)[:, :2], 0, axis=1)
+    quarters = np.concatenate((groups.reshape(-1, kernel.shape[1]), kernel[len(kernel) // 4 * 4 :]))
+    one = only(examined(changed("hidden", "kernel", quarters)), "sparse")
+    assert (one.evidence["kept"], one.evidence["of"]) == (2, 4)
+    assert "(2:4)" in one.message
     clustered = (np.round(kernel * 20) / 20).astype(np.float32)
     one = only(examined(changed("hidden", "kernel", clustered)), "few-values")
     assert one.evidence["distinct"] == len(np.unique(clustered))

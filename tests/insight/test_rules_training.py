@@ -36,6 +36,62 @@ def test_a_normal_kernel_needs_its_bias_as_a_witness() -> None:
     assert "bias is still exactly 0" in one.message
 
 
+@pytest.mark.parametrize("statistics", [True, False])
+def test_a_bias_in_front_of_a_layer_norm_is_a_witness(statistics: bool) -> None:
+    layers = changed("middle", "kernel", RNG.normal(0, 0.05, (64, 64)).astype(np.float32))
+    layers["middle"] = layers["middle"]._replace(config={"kernel_initializer": "random_normal"})
+    layers["middle"].arrays["bias"][:] = 0
+    ones = RNG.normal(1, 0.1, 64).astype(np.float32)
+    arrays = {"gamma": ones, "beta": ones - 1}
+    if statistics:
+        arrays |= {"moving_mean": ones, "moving_variance": ones}
+    head = layers.pop("head")
+    layers |= {"norm": Layer("BatchNormalization" if statistics else "LayerNormalization", arrays), "head": head}
+    found = examined(layers)
+    if statistics:
+        assert found == []
+    else:
+        assert only(found, "never-trained").tensor == "middle/kernel"
+
+
+@pytest.mark.parametrize("forget", [1.0, 1.5])
+def test_a_bias_that_is_1_for_the_forget_gate_is_a_witness(forget: float) -> None:
+    config = {"kernel_initializer": "random_normal", "unit_forget_bias": True, "units": 16}
+    bias = np.zeros(64, np.float32)
+    bias[16:32] = forget
+    arrays = {"kernel": RNG.normal(0, 0.05, (32, 64)).astype(np.float32), "bias": bias}
+    found = examined(healthy() | {"lstm": Layer("LSTM", arrays, config)})
+    if forget == 1:
+        assert "exactly 1 for the forget gate" in only(found, "never-trained").message
+    else:
+        assert found == []
+
+
+def test_a_norm_behind_a_depthwise_convolution_says_nothing_of_the_bias_before_that() -> None:
+    def normal(*shape: int) -> np.ndarray:
+        return RNG.normal(0, 0.3, shape).astype(np.float32)
+
+    layers = healthy()
+    layers["pointwise"] = Layer("Conv2D", {"kernel": normal(1, 1, 32, 40), "bias": np.zeros(40, np.float32)}, GLOROT)
+    assert only(examined(layers), "zero-bias").tensor == "pointwise/bias"
+    depthwise = Layer("DepthwiseConv2D", {"kernel": normal(3, 3, 40, 1)})
+    norm = Layer(
+        "BatchNormalization", {"gamma": normal(40) + 1, "beta": normal(40), "moving_variance": abs(normal(40))}
+    )
+    assert only(examined(layers | {"depthwise": depthwise, "norm": norm}), "zero-bias").tensor == "pointwise/bias"
+    assert examined(layers | {"norm": norm}) == []
+
+
+@pytest.mark.parametrize(("part", "told"), [("k_proj", False), ("v_proj", True)])
+def test_the_bias_of_keys_is_idle(part: str, told: bool) -> None:
+    layers = torch_like()
+    arrays = layers[f"layers.0.self_attn.{part}"].arrays
+    arrays["weight"] = RNG.normal(0, 0.02, (32, 32)).astype(np.float32)
+    arrays["bias"] = np.zeros(32, np.float32)
+    found = [f.tensor for f in examined(layers, TORCH) if f.severity != "info"]
+    assert found == ([f"layers.0.self_attn.{part}.weight"] if told else [])
+
+
 def test_an_untrained_model_is_one_finding() -> None:
     layers = {
         f"dense{i}": Layer("Dense", {"kernel": glorot(64, 64, seed=i), "bias": np.zeros(64, np.float32)}, GLOROT)
@@ -89,7 +145,7 @@ def test_rows_of_small_norm_stand_apart_and_are_named() -> None:
     layers = torch_like()
     layers["embed_tokens"].arrays["weight"] = table_
     one = only(examined(layers, TORCH), "unused-rows")
-    assert (one.severity, one.evidence["unused"]) == ("info", 20)
+    assert (one.severity, one.evidence["seldom"]) == ("info", 20)
     assert "7, 8, 9, 10, ..." in one.message
     tokens = tuple(f"token{i}" for i in range(390))
     assert "7 'token7'" in only(examined(layers, TORCH, tokens=tokens), "unused-rows").message

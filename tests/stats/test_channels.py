@@ -91,15 +91,58 @@ def test_runs_equal_a_plain_loop(values: list[float], cut: int, kernels: str) ->
     assert measure(np.array(values, np.float32), None, kernels=kernels, cut=cut).row().longest_run == best
 
 
+def kept_of(array: np.ndarray, kept: int, of: int) -> np.ndarray:
+    """The array with all but the `kept` largest of every `of` neighbours along its first axis cleared."""
+    found = array.copy()
+    groups = found[: len(found) // of * of].reshape(-1, of, *found.shape[1:])
+    np.put_along_axis(groups, np.argsort(np.abs(groups), axis=1)[:, : of - kept], 0, axis=1)
+    return found
+
+
 @pytest.mark.parametrize("kernels", KERNELS)
-def test_two_of_four_zeros_are_counted_along_the_inputs(kernels: str) -> None:
-    array = np.random.default_rng(4).normal(size=(16, 6)).astype(np.float32)
-    array.reshape(4, 4, 6)[:, [0, 3]] = 0
-    assert measure(array, (1, 2), 0, kernels=kernels).groups.tolist() == [24, 24]
-    assert measure(array.T.copy(), (0, 1), 1, kernels=kernels).groups.tolist() == [24, 24]
-    array[0, 0] = 1.0
-    assert measure(array, (1, 2), 0, kernels=kernels).groups.tolist() == [24, 23]
-    assert measure(array[:15].copy(), (1, 2), 0, kernels=kernels).groups.tolist() == [18, 17]
+@pytest.mark.parametrize("pattern", [(1, 2), (2, 4), (1, 4), (3, 4), (4, 8), (2, 8), (8, 16), (5, 16)])
+def test_patterns_of_n_in_m_inputs(kernels: str, pattern: tuple[int, int]) -> None:
+    array = kept_of(np.random.default_rng(4).normal(size=(64, 40)).astype(np.float32), *pattern)
+
+    def found(values: np.ndarray, axes: tuple[int, int], inputs: int, cut: int = 1 << 30) -> tuple[int, int]:
+        row = measure(values, axes, inputs, kernels=kernels, cut=cut).row()
+        return row.kept, row.of
+
+    assert found(array, (1, 2), 0) == pattern
+    assert found(array.T.copy(), (0, 1), 1) == pattern
+    assert found(array.T.copy(), (0, 1), 1, cut=100) == pattern
+    assert found(array, (0, 1), 1) == (0, 0)
+    dead = array.copy()
+    dead[:, [3, 11]] = 0
+    assert found(dead, (1, 2), 0) == pattern
+    array[:16, 7] = 1.0
+    assert found(array, (1, 2), 0) == (0, 0)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.75, 0.9, 0.98])
+def test_zeros_at_random_places_are_no_pattern(share: float) -> None:
+    rng = np.random.default_rng(5)
+    array = rng.normal(size=(64, 40)).astype(np.float32)
+    for cleared in (rng.random(array.shape) < share, (rng.random(64) < share)[:, None], rng.random(40) < share):
+        row = measure(np.where(cleared, 0, array).astype(np.float32), (1, 2), 0, kernels="numba").row()
+        assert (row.kept, row.of) == (0, 0)
+
+
+@pytest.mark.parametrize("array", [np.zeros((32, 8)), np.zeros((0, 8)), np.ones((3, 1)), np.full((16, 8), np.nan)])
+def test_no_pattern_in_odd_tensors(array: np.ndarray) -> None:
+    for kernels in KERNELS:
+        assert measure(array.astype(np.float32), (1, 2), 0, kernels=kernels).row().of == 0
+
+
+@given(st.integers(1, 40), st.integers(1, 5), st.integers(1, 90), st.integers(0, 9))
+@settings(max_examples=40, deadline=None)
+def test_compiled_groups_are_those_of_numpy(rows: int, columns: int, cut: int, seed: int) -> None:
+    array = np.random.default_rng(seed).integers(0, 2, (rows, columns)).astype(np.float32)
+    for axis in (0, 1):
+        one, other = (measure(array, None, axis, kernels=k, cut=cut) for k in KERNELS)
+        np.testing.assert_array_equal(one.groups, other.groups)
+        np.testing.assert_array_equal(one.used, other.used)
+        assert one.used.tolist() == np.count_nonzero(array, 1 - axis).tolist()
 
 
 def test_fingerprints_are_of_values_and_places() -> None:

@@ -39,6 +39,9 @@ _NORM_PARTS: dict[str, Part] = {
     "running_mean": "mean", "moving_variance": "variance", "running_var": "variance",
 }  # fmt: skip
 _ADAPTER = re.compile(r"lora[._](kernel_|embeddings?_)?(b|up)($|[._])")
+_KEYS = re.compile(r"(^|[._/])(k|key|wk)(_proj|_lin)?$")
+"""Layers that make an attention layer's keys."""
+
 _QUANTISATION_SCALE = re.compile(r"(^|_)(scales?|scale_inv|absmax|scb)$")
 
 Made = TypeVar("Made")
@@ -91,7 +94,7 @@ class Chart:
         for node in catalogue.root.walk():
             if node.tensors:
                 self._add(node)
-        self._normed = self._before_norms()
+        self._idle = self._idle_biases()
 
     def of(self, *parts: Part) -> Iterator[Subject]:
         """The tensors of these parts, part by part."""
@@ -104,9 +107,14 @@ class Chart:
             self._made[key] = make()
         return cast("Made", self._made[key])
 
-    def is_normed(self, unit: Unit) -> bool:
-        """Whether a norm of as many channels follows soon after the layer, so that its bias has no effect."""
-        return id(unit.layer) in self._normed
+    def is_idle(self, unit: Unit) -> bool:
+        """Whether the layer's bias has no effect: a norm soon after the layer takes each channel's mean away.
+
+        Those are batch norms, and norms behind convolutions; a layer norm takes one mean of all features away. The
+        bias of an attention layer's keys is idle as well: it adds the same to all scores of a query, which softmax
+        takes away.
+        """
+        return id(unit.layer) in self._idle
 
     def gain(self, subject: Subject, rms: float) -> float:
         """rms x sqrt(fan_in): how much a kernel amplifies independent inputs; about 1 as initialised, or NaN."""
@@ -127,18 +135,30 @@ class Chart:
             self.by_part.setdefault(subject.part, []).append(subject)
             self.subjects[subject.number] = subject
 
-    def _before_norms(self) -> set[int]:
-        """Layers with a kernel that are followed by a norm of as many channels as their bias has."""
+    def _idle_biases(self) -> set[int]:
+        """Layers whose bias has no effect: keys, and those followed by a norm of as many channels as it has."""
         found = set()
         for i, unit in enumerate(self.units):
             bias = unit.part("bias")
             if bias is None:
                 continue
+            if _KEYS.search(unit.layer.path.lower()) and any(s.family == "attention kernels" for s in unit.subjects):
+                found.add(id(unit.layer))
+            convolves = any(s.family == "convolution kernels" for s in unit.parts("kernel"))
             for later in self.units[i + 1 : i + 1 + NEARBY]:
+                if _is_depthwise(later, bias.tensor.size):
+                    break  # the norms behind belong to that one
                 norm = later.part("scale") or later.part("variance") or later.part("shift")
-                if norm is not None and norm.tensor.shape == bias.tensor.shape:
+                by_channel = convolves or later.part("variance") is not None
+                if norm is not None and by_channel and norm.tensor.shape == bias.tensor.shape:
                     found.add(id(unit.layer))
         return found
+
+
+def _is_depthwise(unit: Unit, channels: int) -> bool:
+    """Whether a layer filters each of so many channels alone."""
+    named = "depthwise" in unit.layer.class_name.lower()
+    return any((named or "depthwise" in s.tensor.role) and channels in s.tensor.shape for s in unit.parts("kernel"))
 
 
 def _part(tensor: TensorEntry, family: str, is_norm: bool) -> Part:

@@ -12,9 +12,9 @@ from wtui.stats.loops import compiled, reassociated
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from wtui.stats.channel_reference import Run
+    from wtui.stats.channel_reference import Along, Run
 
-__all__ = ["by_channel", "half_zero_groups", "whole"]
+__all__ = ["by_channel", "whole", "zeros_by_group"]
 
 (SHIFT_1, FACTOR_1), (SHIFT_2, FACTOR_2) = MIX
 G, F1, F2 = np.uint64(GOLDEN), np.uint64(FACTOR_1), np.uint64(FACTOR_2)
@@ -123,18 +123,20 @@ def side_by_side(values: Any, start: Any, sums: Any) -> None:
 
 
 @compiled
-def groups_of_four(values: Any, start: Any, inner: Any, length: Any) -> Any:
-    """See `channel_reference`."""
-    groups = found = 0
-    for i in range(values.size - 3 * inner):
+def groups_along(values: Any, start: Any, inner: Any, length: Any, first: Any, counts: Any, used: Any) -> None:
+    """See `channel_reference.zeros_by_group`."""
+    for i in range(values.size):
         step = ((start + i) // inner) % length
-        if step % 4 == 0 and step + 3 < length:
-            groups += 1
+        used[first + step] += values[i] != 0.0
+        size = 1
+        for k in range(counts.shape[0]):
+            size *= 2
+            if (first + step) % size or step + size > length or i + (size - 1) * inner >= values.size:
+                break
             zeros = 0
-            for k in range(4):
-                zeros += values[i + k * inner] == 0.0
-            found += zeros >= 2
-    return groups, found
+            for j in range(size):
+                zeros += values[i + j * inner] == 0.0
+            counts[k, zeros] += 1
 
 
 @compiled
@@ -190,9 +192,11 @@ def by_channel(values: NDArray[np.floating], start: int, inner: int, sums: NDArr
         segments(values, start, inner, sums)
 
 
-def half_zero_groups(values: NDArray[np.floating], start: int, inner: int, length: int) -> NDArray[np.int64]:
+def zeros_by_group(
+    values: NDArray[np.floating], start: int, along: Along, counts: NDArray[np.int64], used: NDArray[np.int64]
+) -> None:
     """See `channel_reference`."""
-    return np.array(groups_of_four(values, start, inner, length), np.int64)
+    groups_along(values, start, *along, counts, used)
 
 
 def whole(values: NDArray[np.floating], seen: int, value: float, length: int, longest: int) -> tuple[int, Run]:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wtui.stats.sparsity import SIZES
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["GOLDEN", "LAST_SHIFT", "MIX", "Run", "by_channel", "half_zero_groups", "whole"]
+__all__ = ["GOLDEN", "LAST_SHIFT", "MIX", "Along", "Run", "by_channel", "whole", "zeros_by_group"]
 
 GOLDEN = 0x9E3779B97F4A7C15
 """2^64 over the golden ratio: the increment of the splitmix64 generator (Steele, Lea, Flood 2014)."""
@@ -18,6 +20,10 @@ MIX = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 """Shifts and factors of splitmix64's output function."""
 
 LAST_SHIFT = 31
+
+Along = tuple[int, int, int]
+"""How many values lie behind each step along an axis of a box, how many steps there are, and the number of the first in
+the tensor."""
 
 Run = tuple[float, int, int, float, int]
 """Last value, how many before it are equal; length, value and position of a longer run than any before."""
@@ -40,16 +46,22 @@ def by_channel(values: NDArray[np.floating], start: int, inner: int, sums: NDArr
     sums[3] += np.bincount(channel, floats != 0, n)
 
 
-def half_zero_groups(values: NDArray[np.floating], start: int, inner: int, length: int) -> NDArray[np.int64]:
-    """How many groups of four neighbours along an axis lie in these values, and how many have two zeros or more.
+def zeros_by_group(
+    values: NDArray[np.floating], start: int, along: Along, counts: NDArray[np.int64], used: NDArray[np.int64]
+) -> None:
+    """Count groups of neighbours along an axis by the zeros in them, and the values but 0 of each step of it.
 
-    -> (2,); the axis has `length` steps, each `inner` values from the next.
+    counts: (sizes, longest + 1), groups that lie in these values as a whole, by size and zeros; used: (steps of the
+    tensor's axis,).
     """
+    inner, length, first = along
     at = np.arange(len(values))
     step = ((start + at) // inner) % length
-    first = at[(step % 4 == 0) & (step + 3 < length) & (at + 3 * inner < len(values))]
-    zeros = sum((values[first + i * inner] == 0).astype(np.int64) for i in range(4))
-    return np.array([len(first), np.count_nonzero(np.asarray(zeros) >= 2)], np.int64)
+    used += np.bincount(first + step, values != 0, len(used)).astype(np.int64)
+    for size, row in zip(SIZES, counts, strict=True):
+        heads = at[((first + step) % size == 0) & (step + size <= length) & (at + (size - 1) * inner < len(values))]
+        zeros = np.array([values[heads + i * inner] == 0 for i in range(size)]).sum(axis=0)
+        row += np.bincount(zeros.astype(np.int64), minlength=len(row))
 
 
 def whole(values: NDArray[np.floating], seen: int, value: float, length: int, longest: int) -> tuple[int, Run]:

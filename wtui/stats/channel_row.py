@@ -41,9 +41,12 @@ class ChannelRow(NamedTuple):
     """Position of its first value in that order."""
     run_is_last: bool
     """Whether it goes on to the tensor's end."""
+    kept: int
+    """At most so many of every `of` neighbouring inputs are not 0 (N:M sparsity); both are 0 without such a pattern."""
+    of: int
     groups: int
-    """Groups of four neighbouring inputs of one output that were looked at."""
-    groups_half_zero: int
-    """Those of them with two zeros or more."""
+    """Groups of inputs in which that was seen."""
     fingerprint: int
     """64 bits of all values and their places: equal for equal tensors, and, in all likelihood, for no others."""
+    at_limits: int = 0
+    """Integers with scales: stored values at the ends of their range."""

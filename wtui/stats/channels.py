@@ -14,12 +14,13 @@ import numpy as np
 from wtui.stats import channel_reference
 from wtui.stats.accumulate import KernelChoice, can_compile
 from wtui.stats.channel_row import LISTED, ChannelRow
+from wtui.stats.sparsity import SIZES, pattern_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from wtui.stats.box import Box
-    from wtui.stats.channel_reference import Run
+    from wtui.stats.channel_reference import Along, Run
 
 __all__ = ["ChannelAccumulator", "Channels"]
 
@@ -39,9 +40,9 @@ class Loops(Protocol):
 
     def by_channel(self, values: NDArray[np.floating], start: int, inner: int, sums: NDArray[np.float64]) -> None: ...
 
-    def half_zero_groups(
-        self, values: NDArray[np.floating], start: int, inner: int, length: int
-    ) -> NDArray[np.int64]: ...
+    def zeros_by_group(
+        self, values: NDArray[np.floating], start: int, along: Along, counts: NDArray[np.int64], used: NDArray[np.int64]
+    ) -> None: ...
 
     def whole(
         self, values: NDArray[np.floating], seen: int, value: float, length: int, longest: int
@@ -52,7 +53,12 @@ class Channels:
     """Numbers by channel, and of the tensor as a whole; see `ChannelRow` for what the scalars mean."""
 
     def __init__(
-        self, sums: NDArray[np.float64], per_channel: int, whole: WholeState, groups: NDArray[np.int64]
+        self,
+        sums: NDArray[np.float64],
+        per_channel: int,
+        whole: WholeState,
+        groups: NDArray[np.int64],
+        used: NDArray[np.int64],
     ) -> None:
         self.l1 = sums[0]
         """(channels,) sum of |x| of the finite values, like the next three."""
@@ -63,6 +69,9 @@ class Channels:
         self.per_channel = per_channel
         self.whole = whole
         self.groups = groups
+        """(sizes, 17) groups of 2, 4, 8 and 16 neighbouring inputs of one output, by the number of zeros in them."""
+        self.used = used
+        """(inputs,) values but 0 of each input; empty where inputs were not looked at."""
 
     @property
     def l2(self) -> NDArray[np.float64]:
@@ -77,7 +86,7 @@ class Channels:
         weak = np.flatnonzero((norms < WEAK * median) & (self.nonzero > 0)) if n else dead
         low = np.flatnonzero(norms < LOW * median)
         at = int(norms.argmax()) if n else 0
-        run = self.whole
+        run, pattern = self.whole, pattern_of(self.groups, self.used)
         return ChannelRow(
             channels=n,
             per_channel=self.per_channel,
@@ -94,8 +103,9 @@ class Channels:
             run_value=run.longest_value,
             run_at=run.longest_at,
             run_is_last=run.longest > 0 and run.longest_at + run.longest == run.seen,
-            groups=int(self.groups[0]),
-            groups_half_zero=int(self.groups[1]),
+            kept=pattern.kept,
+            of=pattern.of,
+            groups=pattern.groups,
             fingerprint=run.fingerprint,
         )
 
@@ -126,14 +136,15 @@ class ChannelAccumulator:
     ) -> None:
         """Channels lie along the axes `start : stop` taken together; None: the tensor has none.
 
-        `group_axis` is the axis of inputs, along which zeros are looked for in groups of four.
+        `group_axis` is the axis of inputs, along which zeros are counted by groups of neighbours.
         """
         axes = channel_axes if channel_axes and prod(shape[slice(*channel_axes)]) <= MAX_CHANNELS else None
         self._shape = shape
         self._axes = axes
         self._group_axis = group_axis
         self._sums = np.zeros((4, prod(shape[slice(*axes)]) if axes else 0))
-        self._groups = np.zeros(2, np.int64)
+        self._groups = np.zeros((len(SIZES), SIZES[-1] + 1), np.int64)
+        self._used = np.zeros(0 if group_axis is None else shape[group_axis], np.int64)
         self._whole = WholeState()
         self._compiled = kernels == "numba" or (kernels == "auto" and can_compile())
 
@@ -144,7 +155,8 @@ class ChannelAccumulator:
         if self._group_axis is not None:
             inner, length = _inner(box, self._group_axis, self._group_axis + 1) or (0, 0)
             if inner:
-                self._groups += loops.half_zero_groups(values, box.start, inner, length)
+                along = inner, length, box.origin[self._group_axis]
+                loops.zeros_by_group(values, box.start, along, self._groups, self._used)
         state = self._whole
         hashed, run = loops.whole(values, state.seen, state.value, state.length, state.longest)
         longest = run[2] > state.longest
@@ -161,7 +173,7 @@ class ChannelAccumulator:
     def finish(self) -> Channels:
         """What was measured."""
         n = self._sums.shape[1]
-        return Channels(self._sums, prod(self._shape) // n if n else 0, self._whole, self._groups)
+        return Channels(self._sums, prod(self._shape) // n if n else 0, self._whole, self._groups, self._used)
 
     def _by_channel(self, values: NDArray[np.floating], box: Box) -> None:
         if self._axes is None:

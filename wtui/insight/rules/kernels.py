@@ -34,8 +34,8 @@ REPEATED = 16
 about n / 10,000 times."""
 
 SATURATED = 0.05
-"""Share of quantised values at the ends of their range: a scale from the largest value of a channel puts one of them
-there, so that even with 64 values to a channel it is below 2 %."""
+"""Share of quantised values at the ends of their range, besides the one that a scale from a channel's largest value
+puts there (two, with a zero point)."""
 
 
 def zero(case: Case) -> Iterator[Finding]:
@@ -74,9 +74,9 @@ def sparse(case: Case) -> Iterator[Finding]:
         text = f"{100 * share:.3g} % of its weights are exactly 0: {how}"
         numbers = {"zeros": row.zeros, "count": row.seen}
         channels = case.extra.channels.get(subject.number)
-        if channels is not None and channels.groups and channels.groups_half_zero == channels.groups:
-            text += ", two of every four inputs (2:4)"
-            numbers["groups_of_four"] = channels.groups
+        if channels is not None and channels.of:
+            text += f", at most {channels.kept} of every {channels.of} inputs kept ({channels.kept}:{channels.of})"
+            numbers |= {"kept": channels.kept, "of": channels.of, "groups": channels.groups}
         if channels is not None and channels.dead:
             text += f"; {channels.dead:,} of {channels.channels:,} channels as a whole"
         yield finding("info", "sparse", subject, text, numbers)
@@ -97,16 +97,18 @@ def few_values(case: Case) -> Iterator[Finding]:
 def saturated(case: Case) -> Iterator[Finding]:
     """Quantised values piled up at the ends of their range."""
     for subject, row in case.known("kernel", "embedding"):
-        verdict = case.verdict(subject)
-        if verdict is None or not verdict.at_limits or verdict.at_limits <= SATURATED * row.seen:
-            continue
+        verdict, channels = case.verdict(subject), case.extra.channels.get(subject.number)
         if subject.tensor.dtype not in ("int8", "uint8"):
             continue  # with a dozen different values a good quantiser uses the outermost ones often
-        share = verdict.at_limits / row.seen
+        at_limits = max(verdict.at_limits if verdict else 0, channels.at_limits if channels else 0)
+        ends = (1 if subject.tensor.dtype == "int8" else 2) * (channels.channels if channels else 0)
+        if at_limits <= ends + SATURATED * row.seen:
+            continue
+        share = at_limits / row.seen
         text = (
             f"{100 * share:.3g} % of the values are at the ends of {subject.tensor.dtype}: cut off by too small a scale"
         )
-        numbers = {"at_limits": verdict.at_limits, "count": row.seen}
+        numbers = {"at_limits": at_limits, "count": row.seen}
         yield finding("warning", "saturated", subject, text, numbers, "quantise again with a larger scale")
 
 
@@ -129,13 +131,14 @@ RULES = (
     Rule("bad-scale", "error", "scales of quantised tensors that are 0 or negative", "a single one", bad_scale),
     Rule(
         "saturated", "warning", "quantised values at the ends of their range",
-        f"more than {SATURATED:.0%} of 8-bit values; a scale by each channel's largest value puts less than 2 % there",
-        saturated,
+        f"more than {SATURATED:.0%} of 8-bit values, besides the one of each channel (two of uint8) that a scale from "
+        "its largest value puts there", saturated,
     ),
     Rule(
-        "sparse", "info", "pruned kernels, and the 2:4 pattern",
+        "sparse", "info", "pruned kernels, and N:M patterns",
         f"at least {SPARSE:.0%} exact zeros among {MIN_SPARSE} weights or more; free training leaves none; "
-        f"{SPARSE_QUANTISED:.0%} of quantised weights, since rounding makes zeros", sparse,
+        f"{SPARSE_QUANTISED:.0%} of quantised weights, since rounding makes zeros. N:M: no group of M = 2, 4, 8 or 16 "
+        "neighbouring inputs keeps more than N, where zeros at random places would break that 20 times or more", sparse,
         "pruned models, and kernels that are kept from going below 0",
     ),
     Rule(

@@ -82,7 +82,7 @@ def zero_bias(case: Case) -> Iterator[Finding]:
     """Biases of nothing but zeros where the model's other biases were trained."""
     if not case.trained:
         return
-    units = [u for u in case.chart.units if not case.chart.is_normed(u) and _trained_bias(case, u) is not None]
+    units = [u for u in case.chart.units if not case.chart.is_idle(u) and _trained_bias(case, u) is not None]
     cleared = [u for u in units if _is_zero(case, u)]
     if not cleared or len(cleared) > (1 - OTHERS) * len(units):
         return
@@ -120,7 +120,8 @@ def unused_rows(case: Case) -> Iterator[Finding]:
         else:
             continue
         named = ", ".join(_token(case, i, of) for i in first[:LISTED]) + (", ..." if count > LISTED else "")
-        yield finding("info", "unused-rows", subject, f"{text}: {named}", {"rows": of, "unused": count})
+        numbers = {"rows": of, "seldom" if rows is None or not rows.unused else "unused": count}
+        yield finding("info", "unused-rows", subject, f"{text}: {named}", numbers)
 
 
 def _token(case: Case, number: int, rows: int) -> str:
@@ -134,7 +135,7 @@ def _why_never(case: Case, unit: Unit, subject: Subject) -> str:
     """Why a kernel was never trained; `""` if it was, or if that cannot be told.
 
     A kernel whose own values cannot tell (`open`) counts if it fits an initialiser and its layer's bias, which the
-    model trains elsewhere, is still exactly zero.
+    model trains elsewhere, is still exactly as it starts: zero, or 1 for the forget gate and else 0.
     """
     verdict = case.verdict(subject)
     if verdict is None or not verdict.names or verdict.shape == "constant":
@@ -142,14 +143,18 @@ def _why_never(case: Case, unit: Unit, subject: Subject) -> str:
     if verdict.state == "initial":
         return verdict.sentence
     bias = unit.part("bias")
-    if verdict.state != "open" or bias is None or case.chart.is_normed(unit) or not _is_zero(case, unit):
+    if verdict.state != "open" or bias is None or case.chart.is_idle(unit):
+        return ""
+    if not (_is_zero(case, unit) or _is_forget(case, bias)):
         return ""
     others = [case.rows.get(b.number) for b in case.chart.of("bias") if b is not bias]
     trained = [row for row in others if row is not None and not is_constant(row, 0.0)]
     if len(trained) < OTHERS * len(others) or not trained:
         return ""
+    still = "0" if _is_zero(case, unit) else "1 for the forget gate and else 0"
     return (
-        f"it fits {verdict.names[0]}, and its bias is still exactly 0 while {len(trained)} others moved: never trained"
+        f"it fits {verdict.names[0]}, and its bias is still exactly {still} while {len(trained)} others moved: never "
+        "trained"
     )
 
 
@@ -157,6 +162,13 @@ def _trained_bias(case: Case, unit: Unit) -> Subject | None:
     """The bias of a layer if it is meant to be trained and its numbers are known."""
     bias = unit.part("bias")
     return bias if bias is not None and not bias.frozen and bias.number in case.rows else None
+
+
+def _is_forget(case: Case, bias: Subject) -> bool:
+    """Whether the bias of an LSTM is exactly as it starts, 1 for the forget gate and else 0."""
+    verdict = case.verdict(bias)
+    expected = verdict.expected if verdict is not None and verdict.state == "initial" else None
+    return expected is not None and expected.kind == "forget"
 
 
 def _is_zero(case: Case, unit: Unit) -> bool:
@@ -175,8 +187,11 @@ RULES = (
     Rule(
         "never-trained", "warning", "kernels as initialised in a trained model",
         "the values fit an initialiser although a change of 2 % of its std would show, or fit one and the layer's bias "
-        "is exactly 0 while others moved; info where the file says the layer is frozen", never_trained,
-        "small kernels and untruncated normals cannot tell: nothing is said of them",
+        "is exactly as it starts while others moved; info where the file says the layer is frozen", never_trained,
+        "small kernels and untruncated normals cannot tell: nothing is said of them. Of 420 trained kernels of the "
+        "labelled set 54 fit an initialiser no worse than fresh ones, and of these the largest singular value lies in "
+        "the bulk of a random matrix (Marchenko-Pastur) for 49 of 53, so that neither speaks against training; the "
+        "bias has to, and has no effect in front of a batch norm or in an attention layer's keys",
     ),
     Rule(
         "zero-bias", "warning", "biases that were cleared",
