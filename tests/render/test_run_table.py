@@ -88,3 +88,10 @@ def test_headlines_without_faults_and_figures() -> None:
         "",
         "",
     ]
+
+
+@pytest.mark.parametrize("value", [0.006413, 0.7709, -0.012345, 1.2345e-12, 123456.7, 0.0])
+def test_the_star_of_the_best_always_has_room(value: float) -> None:
+    cell = figure_cell(value, True)
+    assert cell.text.endswith("*")
+    assert text_width(cell.text) < CELL

@@ -10,7 +10,7 @@ import pytest
 
 import wtui.demo
 from tests.series.runs import weights, write_checkpoint, write_run
-from wtui.series.figures import Best, best_of, figures_of
+from wtui.series.figures import Best, best_of, figures_of, ordered_names
 from wtui.series.members import run_in, run_of
 
 DEMO = Path(wtui.demo.folder()) / "digits-run"
@@ -102,3 +102,8 @@ def test_paths_in_several_folders_have_no_log_of_one(tmp_path: Path) -> None:
         (tmp_path / f"run{n}").mkdir()
         paths.append(str(write_checkpoint(tmp_path / f"run{n}" / "model.safetensors", weights(n))))
     assert best_of(figures_of(run_of(paths))) is None
+
+
+def test_how_long_it_took_comes_last() -> None:
+    rows = [{"eval_runtime": 1.0, "loss": 0.5, "eval_samples_per_second": 9.0, "eval_loss": 0.4, "step_time": 2.0}]
+    assert ordered_names(rows)[:2] == ("eval_loss", "loss")

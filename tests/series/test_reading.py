@@ -140,3 +140,28 @@ def test_a_paced_reader_finds_the_same(tmp_path: Path) -> None:
     path = str(write_checkpoint(tmp_path / "a.safetensors", weights(0)))
     paced = Reader(cache=False, pace=Pace(1e9)).read(path)
     assert repr(paced) == repr(Reader(cache=False).read(path))
+
+
+def folder_with_optimizer(folder: Path, cut: int = 0) -> str:
+    torch = pytest.importorskip("torch")
+    folder.mkdir()
+    write_checkpoint(folder / "model.safetensors", weights(0))
+    layer = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(layer.parameters())
+    layer(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    torch.save(optimizer.state_dict(), folder / "optimizer.pt")
+    data = (folder / "optimizer.pt").read_bytes()
+    (folder / "optimizer.pt").write_bytes(data[: len(data) - cut])
+    return str(folder)
+
+
+def test_the_state_of_an_optimizer_beside_the_weights(tmp_path: Path) -> None:
+    record = Reader(cache=False).read(folder_with_optimizer(tmp_path / "checkpoint-10"))
+    assert (record.optimizer_file, record.has_optimizer, record.lost) == ("optimizer.pt", True, ())
+    assert repr(record_from(content(body(plain(record))))) == repr(record)
+
+
+def test_an_optimizers_file_that_is_cut_off_is_told(tmp_path: Path) -> None:
+    record = Reader(cache=False).read(folder_with_optimizer(tmp_path / "checkpoint-10", 400))
+    assert any(text.startswith("optimizer.pt: ") for text in record.lost)

@@ -12,7 +12,7 @@ from tests.series.runs import settled, weights, write_checkpoint, write_run
 from wtui.errors import WtuiError
 from wtui.series.changes import Changes, relative
 from wtui.series.reading import Reader
-from wtui.series.timeline import METRICS, Rows, pooled
+from wtui.series.timeline import METRICS, Rows, pooled, pooled_quantiles
 
 
 @pytest.fixture
@@ -102,3 +102,55 @@ def test_change_of_what_cannot_be_opened(tmp_path: Path) -> None:
     write_run(tmp_path, 1)
     with pytest.raises(WtuiError):
         Changes(cache=False).read(str(tmp_path / "epoch-0.safetensors"), str(tmp_path / "gone.safetensors"))
+
+
+SHARES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+
+
+def parts_of(tmp_path: Path, arrays: dict[str, np.ndarray]) -> tuple[Rows, str]:
+    path = str(write_checkpoint(tmp_path / "a.safetensors", arrays))
+    found = Rows()
+    found.take(path, Reader(cache=False).read(path))
+    return found, path
+
+
+@pytest.mark.parametrize(
+    ("draws", "off"),
+    [
+        ((lambda r: r.uniform(-1, 1, 5000), lambda r: r.uniform(0, 4, 3000)), 0.01),
+        ((lambda r: r.normal(0, 1, 20000), lambda r: r.normal(3, 0.1, 100)), 0.03),
+        ((lambda r: r.normal(0, 1, 4000), lambda r: r.normal(0, 0.01, 4000), lambda r: r.normal(0, 9, 4000)), 0.05),
+    ],
+)
+def test_quantiles_of_several_tensors_come_near_those_of_all_values(tmp_path: Path, draws, off: float) -> None:
+    rng = np.random.default_rng(1)
+    arrays = {f"layer.{i}": draw(rng).astype(np.float32) for i, draw in enumerate(draws)}
+    rows, path = parts_of(tmp_path, arrays)
+    values = np.concatenate(list(arrays.values()))
+    found = pooled_quantiles(rows.parts(rows.layers()[0], path), SHARES)
+    assert list(found) == sorted(found)
+    for share, at in zip(SHARES, found, strict=True):
+        assert np.mean(values <= at) == pytest.approx(share, abs=off)
+
+
+def test_equal_values_faults_and_nothing_among_the_tensors(tmp_path: Path) -> None:
+    broken = np.linspace(-1, 1, 101, dtype=np.float32)
+    broken[3] = np.nan
+    arrays = {
+        "a.ones": np.ones(300, np.float32),
+        "a.zeros": np.zeros(100, np.float32),
+        "b.weight": broken,
+        "c.weight": np.full(4, np.inf, np.float32),
+        "c.empty": np.zeros((0, 2), np.float32),
+        "d.scalar": np.array(7, np.float32),
+    }
+    rows, path = parts_of(tmp_path, arrays)
+    ones, b, c, d = (rows.parts(s, path) for s in rows.layers())
+    assert pooled_quantiles(ones, SHARES) == (0, 0, pytest.approx(0, abs=1), 1, 1, 1, 1)
+    assert pooled_quantiles((*ones, *c), SHARES)[3] == 1
+    assert all(map(math.isnan, pooled_quantiles(c, SHARES)))
+    assert all(map(math.isnan, pooled_quantiles((), SHARES)))
+    assert pooled_quantiles(d, SHARES) == (7,) * 7
+    finite = broken[np.isfinite(broken)]
+    assert pooled_quantiles(b, SHARES) == pytest.approx(tuple(np.quantile(finite, SHARES)), abs=0.02)
+    assert pooled_quantiles((*d, *d), SHARES) == (7,) * 7

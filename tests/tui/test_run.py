@@ -74,7 +74,7 @@ def test_moving_metrics_and_layers() -> None:
         await b.press("t")
         assert b.here == ("conv2", 4)
         assert [s.name for s in b.run.state.rows.layers()][:4] == ["conv1", "conv2", "hidden", "digits"]
-        await b.until("quantiles of several tensors")
+        await b.until("· approximate")
         await b.press("t", "right_square_bracket")
         assert b.here == ("conv1/kernel", 5)
         await b.press("b")

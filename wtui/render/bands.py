@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from wtui.render.spans import Line, StyleName
 
-__all__ = ["LEGEND", "Band", "bands_plot"]
+__all__ = ["LEGEND", "SHARES", "Band", "bands_plot"]
 
 LABEL = 9
 """Columns of the numbers at the y axis and the axis itself."""
@@ -34,8 +34,12 @@ MEDIAN = "━"
 LEGEND = "━ median  ▓ 25–75 %  ▒ 5–95 %  ░ 1–99 %"
 
 
+SHARES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+"""Of the quantiles of a band."""
+
+
 class Band(NamedTuple):
-    """Quantiles of one checkpoint, NaN where there are none: 1, 5, 25, 50, 75, 95 and 99 %."""
+    """Quantiles of one checkpoint at SHARES, NaN where there are none."""
 
     quantiles: tuple[float, ...]
 

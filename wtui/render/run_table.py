@@ -29,6 +29,7 @@ __all__ = [
     "run_line",
     "short_names",
     "state_cell",
+    "title_of",
     "titles",
     "value_cell",
 ]
@@ -101,7 +102,11 @@ def figure_cell(value: float | None, best: bool) -> Cell:
         return NOTHING
     if math.isnan(value):
         return Cell("NaN", "warning")
-    return Cell(numbers.value(value, 4) + ("*" if best else ""), "good" if best else "number")
+    text = numbers.value(value, 4)
+    if not best:
+        return Cell(text, "number")
+    digits = (d for d in (4, 3, 2) if text_width(numbers.value(value, d)) < CELL - 1)  # beside its neighbour, with room
+    return Cell(numbers.value(value, next(digits, 2)) + "*", "good")
 
 
 STATES: dict[str, Cell] = {
@@ -131,10 +136,15 @@ def short_names(labels: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     return common, tuple(escape(label.removeprefix(common).strip()) for label in labels)
 
 
+def title_of(labels: Sequence[str], what: str) -> str:
+    """What the rows are, and what the checkpoints are numbered by."""
+    return f"{what} by {escape(short_names(labels)[0]) or 'checkpoint'}"
+
+
 def titles(labels: Sequence[str], what: str, columns: Columns) -> Line:
     """The line above the table: what the rows are, and the checkpoints by number where they share a word."""
-    common, names = short_names(labels)
-    line: Line = [(pad(f"{what} by {escape(common) or 'checkpoint'}", columns.name), "dim")]
+    _, names = short_names(labels)
+    line: Line = [(pad(title_of(labels, what), columns.name), "dim")]
     for text in names[columns.first : columns.stop]:
         text = clip(text, CELL - 1)
         line.append((" " * (CELL - text_width(text)) + text, "bold"))

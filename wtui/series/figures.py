@@ -26,6 +26,9 @@ _LOWER = re.compile(r"loss|error|perplexity|ppl|mae|mse|rmse|wer|cer", re.IGNORE
 _HIGHER = re.compile(r"acc|auc|f1|bleu|rouge|precision|recall|iou|map$|score", re.IGNORECASE)
 _VALIDATION = re.compile(r"^(val|eval|valid|validation|test|dev)[_/.]", re.IGNORECASE)
 
+_COST = re.compile(r"(time|_per_second|flos|total_flos)$", re.IGNORECASE)
+"""Figures that tell how long something took, which says nothing of a model."""
+
 _EPOCH = ("epoch",)
 _STEP = ("step", "global_step", "iteration", "iter", "steps")
 """Titles of the column of a log that says which row is whose."""
@@ -82,9 +85,9 @@ def figures_of(run: Run) -> Figures:
 
 
 def ordered_names(rows: Iterable[Mapping[str, float]]) -> tuple[str, ...]:
-    """Names of all figures, those of validation first, then those that say how good a model is."""
+    """Names of all figures, those of validation first, then those that say how good a model is; time it took last."""
     names = {name: None for row in rows for name in row}
-    return tuple(sorted(names, key=lambda n: (not _VALIDATION.search(n), not is_merit(n))))
+    return tuple(sorted(names, key=lambda n: (bool(_COST.search(n)), not _VALIDATION.search(n), not is_merit(n))))
 
 
 def is_merit(name: str) -> bool:

@@ -7,6 +7,7 @@ there is a `WtuiError` that says so. Knows no run and no order.
 from __future__ import annotations
 
 import os
+import re
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader"]
 
-KIND = "checkpoint 2"
+KIND = "checkpoint 3"
 """Of notes; another number when records are made in another way."""
+
+
+_OPTIMIZER = re.compile(r"optimizer(_\d+)?\.(pt|pth|bin|safetensors)$")
+"""Names that trainers give to the state of the optimizer."""
 
 
 class Reader:
@@ -83,9 +88,11 @@ class Reader:
         packed = pack([numbers_of(rows.get(i), catalogue.tensors[i].size) for i in own])
         lost = [f"{n.tensor}: {n.message}" if n.tensor else n.message for n in catalogue.warnings if n.lost]
         lost += [f"{catalogue.tensors[i].name}: {problems[i]}" for i in sorted(problems)]
+        optimizer, problem = _optimizer_beside(catalogue.path)
+        lost += [f"{optimizer}: {problem}"] if problem else []
         size = sum(t.nbytes for t in tensors)
         first = _first_fault(catalogue, rows, own)
-        return Record(catalogue.format, size, tuple(map(info_of, tensors)), packed, first, tuple(lost))
+        return Record(catalogue.format, size, tuple(map(info_of, tensors)), packed, first, tuple(lost), (), optimizer)
 
     def _rows(self, catalogue: Catalogue, wanted: list[int], on_progress: OnProgress) -> tuple[Rows, dict[int, str]]:
         """Rows by tensor, and why the others have none."""
@@ -124,6 +131,25 @@ def _logged(path: str) -> Record:
     size = sum(stored_bytes(t.dtype, t.shape) or 0 for t in logged.tensors)
     first = next((f for f in faults if f is not None), None)
     return Record(LOG, size, tuple(infos), packed, first, lost, tuple(logged.figures.items()))
+
+
+def _optimizer_beside(folder: str) -> tuple[str, str]:
+    """The file of the optimizer's state in a checkpoint's folder, and why it cannot be opened; `""` for neither.
+
+    Only its description is read, which tells one that is cut off.
+    """
+    try:
+        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    except OSError:
+        return "", ""
+    name = next((n for n in names if _OPTIMIZER.match(n)), "")
+    if not name:
+        return "", ""
+    try:
+        found = open_catalogue(os.path.join(folder, name))
+    except WtuiError as error:
+        return name, error.what
+    return name, next((note.message for note in found.warnings if note.lost), "")
 
 
 def _opened(path: str) -> Catalogue:

@@ -99,6 +99,8 @@ class Record(NamedTuple):
     """Sentences on what should be there and is missing or cannot be read."""
     figures: tuple[tuple[str, float], ...] = ()
     """Figures of merit that are recorded with it."""
+    optimizer_file: str = ""
+    """Name of a file beside the weights that holds the optimizer's state, whose values were not read."""
 
     def numbers(self, position: int) -> Numbers:
         """The numbers of the tensor at a position in `tensors`."""
@@ -109,7 +111,7 @@ class Record(NamedTuple):
     @property
     def has_optimizer(self) -> bool:
         """Whether training can go on from it as it was: the optimizer's state is there."""
-        return any(t.group == "optimizer" for t in self.tensors)
+        return bool(self.optimizer_file) or any(t.group == "optimizer" for t in self.tensors)
 
 
 def info_of(entry: TensorEntry) -> TensorInfo:
@@ -142,7 +144,7 @@ def plain(record: Record) -> list[Any]:
 
 def record_from(data: Any) -> Record:
     """The other way round; ValueError, TypeError or LookupError for anything else."""
-    format, nbytes, tensors, packed, fault, lost, figures = data
+    format, nbytes, tensors, packed, fault, lost, figures, optimizer = data
     infos = tuple(TensorInfo(n, layer, tuple(shape), *rest) for n, layer, shape, *rest in tensors)
     values = array("d", b64decode(packed, validate=True))
     if len(values) != WIDTH * len(infos):
@@ -150,4 +152,4 @@ def record_from(data: Any) -> Record:
     kind, tensor, index = fault or ("", "", None)
     place = Fault(kind, tensor, None if index is None else tuple(index)) if kind else None
     merits = tuple((str(name), float(value)) for name, value in figures)
-    return Record(str(format), int(nbytes), infos, values, place, tuple(lost), merits)
+    return Record(str(format), int(nbytes), infos, values, place, tuple(lost), merits, str(optimizer))

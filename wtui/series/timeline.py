@@ -1,19 +1,24 @@
 """Numbers over time: a metric of a tensor or layer at every checkpoint, and its quantiles as bands.
 
-A layer's numbers are put together from those of its tensors, exactly but for quantiles and kurtosis, which cannot be.
+A layer's numbers are put together from those of its tensors, exactly but for kurtosis, which cannot be, and quantiles,
+which come out near: `pooled_quantiles`.
 Standard library only: the drawing process computes with a few hundred numbers at most.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
+
+from wtui.stats.row import QUANTILES
 
 if TYPE_CHECKING:
     from wtui.series.record import Numbers, Record, TensorInfo
 
-__all__ = ["CHANGE", "METRICS", "Metric", "Rows", "Subject", "pooled"]
+__all__ = ["CHANGE", "METRICS", "Metric", "Rows", "Subject", "pooled", "pooled_quantiles"]
 
 
 class Metric(NamedTuple):
@@ -105,11 +110,15 @@ class Rows:
 
     def numbers(self, subject: Subject, path: str) -> Numbers | None:
         """The numbers of a subject at a checkpoint; None where it is not read or not there."""
+        rows = self.parts(subject, path)
+        return pooled(rows) if len(rows) != 1 else rows[0]
+
+    def parts(self, subject: Subject, path: str) -> tuple[Numbers, ...]:
+        """The numbers of each of its tensors at a checkpoint, of those that are there."""
         record, positions = self._records.get(path), self._positions.get(path)
         if record is None or positions is None:
-            return None
-        rows = [record.numbers(positions[t]) for t in subject.tensors if t in positions]
-        return pooled(rows) if len(rows) != 1 else rows[0]
+            return ()
+        return tuple(record.numbers(positions[t]) for t in subject.tensors if t in positions)
 
 
 def pooled(rows: Iterable[Numbers]) -> Numbers | None:
@@ -140,3 +149,67 @@ def pooled(rows: Iterable[Numbers]) -> Numbers | None:
         kurtosis=math.nan,
         quantiles=(math.nan,) * len(known[0].quantiles),
     )
+
+
+def pooled_quantiles(parts: Sequence[Numbers], shares: Sequence[float]) -> tuple[float, ...]:
+    """Quantiles of the finite values of several tensors together; NaN without any.
+
+    Of one tensor they are those that are kept. Of several, the values of each are taken to be spread evenly between
+    two of its quantiles that are kept (minimum and maximum included): what comes out is exact to the share of values
+    between them, 25 % of a tensor at most.
+    """
+    known = [(n, count) for n in parts if (count := _finite(n)) > 0]
+    if not known:
+        return (math.nan,) * len(shares)
+    if len(known) == 1:
+        kept = dict(zip(_SHARES, _knots(known[0][0]), strict=True))
+        if all(s in kept for s in shares):
+            return tuple(kept[s] for s in shares)
+    knots = [_knots(n) for n, _ in known]
+    total = sum(count for _, count in known)
+    places = sorted({x for its in knots for x in its})
+    below, upto = ([sum(c * cdf(k, x) for k, (_, c) in zip(knots, known, strict=True)) / total for x in places]
+                   for cdf in (_below, _upto))  # fmt: skip
+    return tuple(_quantile(s, places, below, upto) for s in shares)
+
+
+_SHARES = (0.0, *QUANTILES, 1.0)
+
+
+def _finite(n: Numbers) -> float:
+    """Values that are finite; 0 for a tensor that could not be read."""
+    return 0.0 if math.isnan(n.nan) else n.total - n.nan - n.infinite
+
+
+def _knots(n: Numbers) -> tuple[float, ...]:
+    """Values at _SHARES, in order."""
+    return tuple(accumulate((n.min, *(min(max(q, n.min), n.max) for q in n.quantiles), n.max), max))
+
+
+def _below(knots: Sequence[float], x: float) -> float:
+    """The share of values below `x`."""
+    return _between(knots, bisect_left(knots, x), x)
+
+
+def _upto(knots: Sequence[float], x: float) -> float:
+    """The share of values up to `x`: more than those below where many are equal."""
+    return _between(knots, bisect_right(knots, x), x)
+
+
+def _between(knots: Sequence[float], right: int, x: float) -> float:
+    """Along the straight line to the knot at `right`."""
+    if right == 0:
+        return 0.0
+    if right == len(knots):
+        return 1.0
+    low, high = knots[right - 1], knots[right]
+    return _SHARES[right - 1] + (_SHARES[right] - _SHARES[right - 1]) * ((x - low) / (high - low))
+
+
+def _quantile(share: float, places: Sequence[float], below: Sequence[float], upto: Sequence[float]) -> float:
+    """Where the distribution reaches a share."""
+    i = min(bisect_left(upto, share), len(places) - 1)
+    if i == 0 or below[i] <= share:
+        return places[i]
+    low, high = upto[i - 1], below[i]
+    return places[i - 1] + (places[i] - places[i - 1]) * ((share - low) / (high - low))

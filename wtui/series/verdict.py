@@ -102,6 +102,8 @@ def _health(
         here = len(reference) - len(missing)
         return Health(False, f"does not belong: {here} of the run's {len(reference)} tensors are in it", "stranger")
     optimizer = "optimizer included" if record.has_optimizer else "no optimizer state"
+    if record.optimizer_file:
+        optimizer = f"{record.optimizer_file} beside it (not read)"
     if record.fault is not None:
         kind, tensor, index = record.fault
         return Health(False, f"{kind}, first at {where(tensor, index)}", "fault")

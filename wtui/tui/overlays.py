@@ -142,6 +142,7 @@ def _key_name(key: str) -> str:
     names = {
         "slash": "/", "right_square_bracket": "]", "left_square_bracket": "[",
         "comma": ",", "full_stop": ".", "question_mark": "?", "colon": ":", "equals_sign": "=",
+        "less_than_sign": "<", "greater_than_sign": ">",
         "plus": "+", "minus": "-", "asterisk": "*", "up": "↑", "down": "↓", "left": "←", "right": "→",
         "pageup": "PgUp", "pagedown": "PgDn", "escape": "esc",
     }  # fmt: skip

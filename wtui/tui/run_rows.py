@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from wtui.render.bands import Band
 from wtui.render.run_table import Cell, count_cell, figure_cell, state_cell, value_cell
 from wtui.series.timeline import METRICS, Subject
 
 if TYPE_CHECKING:
     from wtui.render.spans import StyleName
+    from wtui.series.record import Numbers
     from wtui.series.state import RunState
     from wtui.series.timeline import Metric
 
@@ -18,8 +18,8 @@ __all__ = ["Row", "RunRows"]
 
 COUNT = "NaN + Inf"
 
-BANDS = (1, 2, 3, 4, 5, 6, 7)
-"""Places of 1, 5, 25, 50, 75, 95 and 99 % among the quantiles that are kept."""
+MAX_POOLED = 32
+"""Tensors of a layer whose distribution over time is drawn: the work goes with the square of their number."""
 
 
 class Row(NamedTuple):
@@ -107,13 +107,11 @@ class RunRows:
             return self.state.figures.rows[member].get(row.name, math.nan)
         return math.nan
 
-    def bands(self, row: Row) -> tuple[Band, ...]:
-        """Quantiles of a tensor at every checkpoint; `()` for what has none."""
-        if row.subject is None:
+    def parts(self, row: Row) -> tuple[tuple[Numbers, ...], ...]:
+        """Numbers of the tensors of a row at every checkpoint; `()` for what has no distribution."""
+        if row.subject is None or len(row.subject.tensors) > MAX_POOLED:
             return ()
-        found = [self.state.numbers(row.subject, i) for i in range(len(self.state.members))]
-        none = (math.nan,) * len(BANDS)
-        return tuple(Band(none if n is None else tuple(n.quantiles[i] for i in BANDS)) for n in found)
+        return tuple(self.state.rows.parts(row.subject, m.path) for m in self.state.members)
 
     def place(self, kind: str, name: str) -> int | None:
         """The number of a row; None where there is none."""

@@ -153,13 +153,12 @@ class RunView(Screen[None]):
         row = self.table.row
         unit, names = short_names([m.label for m in self.state.members])
         values = tuple(self.rows.value(row, i) for i in range(len(self.state.members)))
-        several = row.subject is not None and len(row.subject.tensors) > 1
-        none = "quantiles of several tensors together are not kept: t shows tensors" if several else "a number has none"
+        none = "a number has none" if row.subject is None else "too many tensors to take together: t shows each"
         metric = row.name if row.kind == "figure" else self.rows.metric.name
-        bands = () if several or row.subject is None else self.rows.bands(row)
+        parts = self.rows.parts(row)
         zero = row.kind == "subject" and self.rows.metric.from_zero
-        how = "L2 of the difference to the checkpoint before, over its own L2" if metric == CHANGE else ""
-        course = Course(row.name, metric, values, names, self.table.column, zero, bands, none, how or unit)
+        how = "L2 of the difference over L2 before" if metric == CHANGE else ""
+        course = Course(row.name, metric, values, names, self.table.column, zero, parts, none, how or unit)
         self.query_one("#course", CoursePane).show(course)
         self.query_one("#bands", BandsPane).show(course)
 

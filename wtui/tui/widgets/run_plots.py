@@ -7,13 +7,14 @@ from asyncio import to_thread
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from wtui.render.bands import LEGEND
+from wtui.render.bands import LEGEND, SHARES, Band
 from wtui.render.spans import escape, wrap
+from wtui.series.timeline import pooled_quantiles
 from wtui.tui.widgets.plots import PlotPane
 
 if TYPE_CHECKING:
-    from wtui.render.bands import Band
     from wtui.render.spans import Line
+    from wtui.series.record import Numbers
 
 __all__ = ["BandsPane", "Course", "CoursePane"]
 
@@ -33,8 +34,9 @@ class Course(NamedTuple):
     """Of the checkpoints, short."""
     current: int
     from_zero: bool
-    bands: tuple[Band, ...] = ()
-    no_bands: str = ""
+    parts: tuple[tuple[Numbers, ...], ...] = ()
+    """Numbers of its tensors at each checkpoint."""
+    no_parts: str = ""
     """Why there are none."""
     unit: str = ""
     """What the names count: `epoch`."""
@@ -76,13 +78,15 @@ class BandsPane(PlotPane):
 
     async def _draw(self, course: Course) -> None:
         lines = await to_thread(self._lines, course, self.size.width, self.size.height - FOOT_ROWS)
-        self.put(lines, title="Distribution over time", subtitle=escape(course.what) if course.bands else "")
+        self.put(lines, title="Distribution over time", subtitle=escape(course.what) if course.parts else "")
 
     def _lines(self, course: Course, width: int, height: int) -> list[Line]:
         """The plot and the line below it; runs in a thread."""
         from wtui.render.bands import bands_plot
 
-        if not course.bands:
-            return wrap([(course.no_bands, "dim")], width)
-        plot = bands_plot(course.bands, course.names, course.current, width, height)
-        return [*plot, [(LEGEND, "dim")]] if plot else [[("no finite values", "dim")]]
+        if not course.parts:
+            return wrap([(course.no_parts, "dim")], width)
+        bands = tuple(Band(pooled_quantiles(parts, SHARES)) for parts in course.parts)
+        plot = bands_plot(bands, course.names, course.current, width, height)
+        near = " · approximate" if any(len(parts) > 1 for parts in course.parts) else ""
+        return [*plot, [(LEGEND + near, "dim")]] if plot else [[("no finite values", "dim")]]

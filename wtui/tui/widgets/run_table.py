@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 from textual.strip import Strip
 
-from wtui.render.run_table import CELL, Columns, columns_for, fitted_name, titles
+from wtui.render.run_table import CELL, Columns, columns_for, fitted_name, title_of, titles
 from wtui.render.spans import escape, pad, text_width
 from wtui.tui.run_keys import TABLE_KEYS
 from wtui.tui.widgets.lines import RowsPane, line_strip
@@ -51,7 +51,8 @@ class RunTable(RowsPane):
 
     def columns(self, width: int) -> Columns:
         """Which checkpoints are in sight."""
-        names = max((text_width(r.name) for r in self._model.rows[:500]), default=0) + 1
+        title = title_of([m.label for m in self._model.state.members], self._model.metric.name)
+        names = max(text_width(title), *(text_width(r.name) for r in self._model.rows[:500])) + 1
         found = columns_for(width, names, len(self._model.state.members), self.column, self._first_column)
         self._first_column = found.first
         return found
