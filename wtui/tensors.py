@@ -98,6 +98,10 @@ class Part(NamedTuple):
     gets them behind those of `extent`."""
 
 
+COUNTERS = frozenset(("num_batches_tracked", "position_ids"))
+"""Buffers of PyTorch's modules that lie among the weights in its files, by role."""
+
+
 class TensorEntry(NamedTuple):
     """One tensor: what it is called, what it is, and where its bytes lie."""
 
@@ -149,8 +153,13 @@ class TensorEntry(NamedTuple):
 
     @property
     def counted(self) -> bool:
-        """Whether the tensor's parameters belong to the model's totals."""
-        return self.group == "model" and self.alias_of is None
+        """Whether the tensor's parameters belong to the model's totals, and its values to those of its layer."""
+        return self.group == "model" and self.alias_of is None and not self.is_counter
+
+    @property
+    def is_counter(self) -> bool:
+        """Whether it holds whole numbers that no training moves: 0 to 511 say nothing of the weights beside them."""
+        return self.role in COUNTERS and "int" in self.dtype
 
 
 def stored_bytes(dtype: str, shape: Sequence[int]) -> int | None:

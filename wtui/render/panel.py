@@ -111,7 +111,7 @@ def model_panel(
     lines += facts
     lines += _totals_lines(totals.parameters, totals.trainable, totals.non_trainable, totals.bytes)
     for group in ("optimizer", "quantisation", "derived", "state"):
-        values = sum(t.size for t in catalogue.tensors if t.group == group)
+        values = sum(t.size for t in catalogue.tensors if t.group == group or (group == "state" and t.is_counter))
         if values:
             lines.append(
                 [

@@ -30,7 +30,12 @@ DIGITS = 5
 NUMBERS_WIDTH = 64
 """Columns for the numbers of the whole model, in two columns."""
 
-_BESIDE = ("optimizer", "Optimizer params"), ("quantisation", "Quantisation values"), ("derived", "Derived values")
+_BESIDE = (
+    ("optimizer", "Optimizer params"),
+    ("quantisation", "Quantisation values"),
+    ("derived", "Derived values"),
+    ("state", "State (counters and the like)"),
+)
 """Groups of tensors that do not count, and what their sums are called."""
 
 NO_SUM = 0, 0
@@ -136,8 +141,8 @@ def _sums(tensors: Iterable[TensorEntry]) -> dict[bool | str | None, tuple[int, 
 
 def _kind(tensor: TensorEntry) -> bool | str | None:
     """Whether it is trainable for a tensor that counts; else its group, or `alias`."""
-    if tensor.group != "model":
-        return tensor.group
+    if tensor.group != "model" or tensor.is_counter:
+        return "state" if tensor.is_counter else tensor.group
     return tensor.trainable if tensor.alias_of is None else "alias"
 
 
