@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,3 +81,18 @@ def test_names_of_unfinished_files(name: str) -> None:
 @pytest.mark.parametrize("name", ["epoch-1.keras", "temperature.keras", "partial_conv.h5", "locked-3.pt"])
 def test_names_of_finished_files(name: str) -> None:
     assert not is_temporary(name)
+
+
+def test_figures_that_went_wrong_are_figures_of_the_same_run() -> None:
+    names = ["epoch-06-val_loss-0.1146.keras", "epoch-07-val_loss-nan.keras", "epoch-08-val_loss-inf.keras"]
+    assert {pattern(n) for n in names} == {"epoch-#-val_loss-#.keras"}
+    found = places(names)
+    assert [n.place.epoch for n in found] == [6, 7, 8]
+    assert [repr(n.figures["val_loss"]) for n in found] == ["0.1146", "nan", "inf"]
+    assert dict(places(["m-3-loss=-inf-acc=0.5.ckpt"])[0].figures) == {"loss": float("-inf"), "acc": 0.5}
+
+
+@pytest.mark.parametrize("name", ["a_nan_3.pt", "w.01-inf.h5", "nan-3.pt", "loss_info-3.pt", "val-nanmean-3.pt"])
+def test_words_that_only_look_like_figures_that_went_wrong(name: str) -> None:
+    assert pattern(name) == re.sub(r"\d+(?=[.-])", "#", name)
+    assert all(value == value for value in places([name])[0].figures.values())

@@ -13,8 +13,14 @@ __all__ = ["Named", "Place", "pattern", "places"]
 
 _NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 _SIGNED = rf"(?:(?<==)-)?{_NUMBER}"
-_FIELD = re.compile(rf"(?:([A-Za-z][A-Za-z_]*?)(?:=(?=-\d)|[=_\-. ]*))?(?<!\d)({_SIGNED})", re.IGNORECASE)
-"""A number and the word right before it: `epoch=3`, `step_100`, `val_loss-0.12`, `e7`."""
+_NOT_FINITE = r"(?<=[=_\-])-?(?:nan|inf)(?![A-Za-z0-9])"
+_FIELD = re.compile(
+    rf"(?:([A-Za-z][A-Za-z_]*?)(?:=(?=-[\din])|[=_\-. ]*))?(?<!\d)({_SIGNED}|{_NOT_FINITE})", re.IGNORECASE
+)
+"""A number and the word right before it: `epoch=3`, `step_100`, `val_loss-0.12`, `loss=nan`, `e7`."""
+
+_BROKEN = re.compile(rf"([A-Za-z][A-Za-z_]*?[=_\-]){_NOT_FINITE}", re.IGNORECASE)
+"""A word and what may be a figure that went wrong; whether it is one, the word says."""
 
 _ENDS = re.compile(
     r"(\.(weights|model|distcp|orbax))*\.(keras|h5|hdf5|safetensors|pt|pth|bin|ckpt|torch|tar|index|pb|npz|npy|gguf"
@@ -68,16 +74,23 @@ class _Field(NamedTuple):
 
 def pattern(name: str) -> str:
     """The name with all numbers left open: names of one run share it."""
-    return re.sub(_SIGNED, "#", _ENDS.sub("", name), flags=re.IGNORECASE) + _ending(name)
+    stem = _BROKEN.sub(lambda m: f"{m[1]}#" if _FIGURE.search(m[1]) else m[0], _stem(name))
+    return re.sub(_SIGNED, "#", stem, flags=re.IGNORECASE) + _ending(name)
 
 
 def places(names: Sequence[str]) -> list[Named]:
     """What each of these names says; all are of one pattern, or there is one only."""
-    fields = [[_Field(word.lower().strip("_"), text) for word, text in _FIELD.findall(_stem(n))] for n in names]
+    fields = [_fields(_stem(n)) for n in names]
     columns = min(map(len, fields), default=0)
     fields = [row[:columns] for row in fields]
     varying = [i for i in range(columns) if len({row[i].text for row in fields}) > 1]
     return [_named(name, row, varying or range(columns)) for name, row in zip(names, _whole(fields), strict=True)]
+
+
+def _fields(stem: str) -> list[_Field]:
+    """The numbers of a name; `nan` and `inf` are numbers behind the name of a figure, words elsewhere."""
+    found = [_Field(word.lower().strip("_"), text) for word, text in _FIELD.findall(stem)]
+    return [f for f in found if f.text[-1].isdigit() or _FIGURE.search(f.word)]
 
 
 def _whole(fields: list[list[_Field]]) -> list[list[_Field]]:
