@@ -9,10 +9,23 @@ from wtui.formats.inert.arrays import Array, array_of
 from wtui.formats.inert.machine import Machine
 from wtui.formats.inert.plain import plain
 from wtui.formats.inert.stream import Stream
-from wtui.formats.inert.values import Global, Items, Object, Persistent, Placed, PlacedText, attributes, path_of
+from wtui.formats.inert.values import (
+    Deferred,
+    Form,
+    Global,
+    Items,
+    Object,
+    Persistent,
+    Placed,
+    PlacedText,
+    attributes,
+    path_of,
+)
 
 __all__ = [
     "Array",
+    "Deferred",
+    "Form",
     "Global",
     "Items",
     "Machine",

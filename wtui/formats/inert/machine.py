@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 from wtui.errors import FormatError
 from wtui.formats.inert.harmless import construct
 from wtui.formats.inert.opcodes import CONTAINER, HANDLERS, MAX_TEXT, TEXT, Stopped
-from wtui.formats.inert.values import Global, Object, Persistent, Placed, PlacedText
+from wtui.formats.inert.runs import LEAST_MEMO, Runs
+from wtui.formats.inert.values import Deferred, Global, Object, Persistent, Placed, PlacedText
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,18 +58,20 @@ class Machine:
         "_globals",
         "_left",
         "_resolve",
+        "_runs",
         "called",
         "far",
         "marks",
         "memo",
         "persistent",
+        "protocol",
         "room",
         "stack",
         "stream",
     )
 
     def __init__(self, stream: Stream, resolve: Callable[[object], object] | None = None) -> None:
-        """`resolve` may give what a persistent id stands for, None for those that stay references."""
+        """`resolve` may give what a persistent id stands for, None for those that stay references, as storages do."""
         self.stream = stream
         self._resolve = resolve
         self.room = MAX_MEMORY
@@ -80,7 +83,7 @@ class Machine:
         self.far: dict[int, object] = {}
         """Memo entries that do not follow on those before."""
         self._globals: dict[tuple[str, str], Global] = {}
-        self.persistent: list[Persistent] = []
+        self.persistent: list[Persistent | Deferred] = []
         """References to what lies outside, in the order in which they were met."""
         self.called: dict[Global, None] = {}
         """What loading the pickle would call, in the order in which it would be called first."""
@@ -88,6 +91,7 @@ class Machine:
     def load(self) -> object:
         """The next pickle's value; FormatError if it is none, is cut off or takes too much."""
         self.stack, self.marks, self.memo, self.far = [], [], [], {}
+        self.protocol, self._runs = 0, Runs(self)
         start = self.stream.position
         try:
             self._run()
@@ -131,6 +135,10 @@ class Machine:
                 at += 2
             elif code == BINGET:
                 number = data[at + 1]
+                if data[at + 2] == MARK and self._tensors(at):
+                    data, at = stream.data, stream.at
+                    safe = len(data) - WIDEST
+                    continue
                 stack.append(memo[number]) if number < len(memo) else self.recall(number)
                 at += 2
             elif code == MARK:
@@ -148,6 +156,13 @@ class Machine:
                 at += 1
         stream.at = at
 
+    def _tensors(self, at: int) -> bool:
+        """Read the tensors that begin at `at` of the window in one go, if that is what begins there."""
+        if len(self.memo) < LEAST_MEMO:
+            return False
+        self.stream.at = at
+        return self._runs.read()
+
     def refuse(self, what: str) -> NoReturn:
         """Raise a FormatError about the pickle at this place."""
         raise FormatError(f"the pickle before byte {self.stream.position:,} {what}", self.stream.name)
@@ -157,6 +172,11 @@ class Machine:
         self.room -= size
         if self.room < 0:
             self.refuse(f"takes more than {MAX_MEMORY:,} bytes of memory")
+
+    def count(self, operations: int, size: int) -> None:
+        """Count operations that were done elsewhere, and the bytes that they took."""
+        self._left -= operations
+        self.spend(size)
 
     def since_mark(self) -> list[object]:
         """What was pushed after the last MARK, popped."""
@@ -172,6 +192,9 @@ class Machine:
         if number == len(memo):
             memo.append(self.stack[-1])
         elif 0 <= number < len(memo):
+            self._runs.forget()
+            for held in (memo[number], self.stack[-1]):
+                self._make(held)
             memo[number] = self.stack[-1]
         elif 0 <= number < MAX_MEMO:
             self.room -= CONTAINER
@@ -181,7 +204,21 @@ class Machine:
 
     def recall(self, number: int) -> None:
         """Push the memo's entry."""
-        self.stack.append(self.memo[number] if 0 <= number < len(self.memo) else self.far[number])
+        found = self.memo[number] if 0 <= number < len(self.memo) else self.far[number]
+        if type(found) is Object and type(found.given) is Deferred:
+            first = found.given.first
+            if first <= number < first + found.given.form.entries - 1:
+                self._make(found)
+                found = self.memo[number]
+        self.stack.append(found)
+
+    def _make(self, held: object) -> None:
+        """Put what a tensor's call consists of into the memo, if that was deferred."""
+        if type(held) is Object and type(held.given) is Deferred:
+            self.spend(4 * CONTAINER)
+            first, made = held.given.first, held.given.entries()
+            self.memo[first : first + len(made)] = made
+            held.given = made[-1]
 
     def named(self, module: object, name: object) -> Global:
         """The Global of that name, always the same one."""

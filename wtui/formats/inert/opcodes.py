@@ -218,6 +218,7 @@ def _protocol(m: Machine) -> None:
     version = m.stream.take(1)[0]
     if version > 5:
         m.refuse(f"is of protocol {version}, which does not exist")
+    m.protocol = version
 
 
 def _stop(m: Machine) -> NoReturn:

@@ -7,8 +7,20 @@ whose hash never ends (tuples nested in tuples). Classes and functions are names
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-__all__ = ["Global", "Items", "Object", "Persistent", "Placed", "PlacedText", "attributes", "path_of"]
+__all__ = [
+    "Deferred",
+    "Form",
+    "Global",
+    "Items",
+    "Object",
+    "Persistent",
+    "Placed",
+    "PlacedText",
+    "attributes",
+    "path_of",
+]
 
 
 class Global:
@@ -78,22 +90,65 @@ class Items:
         return self.strings().get(key, default)
 
 
+class Form(NamedTuple):
+    """What the calls that rebuild tensors of one shape and type have in common."""
+
+    callee: Global
+    kind: Global
+    """The class of the storage."""
+    place: str
+    numel: int
+    """Items of the storage."""
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    grad: bool
+    hooks: Global
+    entries: int
+    """Entries of the memo that a tensor takes: id, shape and strides if it has axes, hooks, arguments, tensor."""
+
+
+class Deferred(NamedTuple):
+    """The arguments of a call that rebuilds a tensor, before they are made: most are never asked for."""
+
+    form: Form
+    key: str
+    """Of the storage."""
+    first: int
+    """Number in the memo of the first entry that is not made yet."""
+
+    def entries(self) -> tuple[object, ...]:
+        """What the memo holds of the call, but for the tensor itself; the arguments are last."""
+        form = self.form
+        id = ("storage", form.kind, self.key, form.place, form.numel)
+        hooks = Items([])
+        args = (Persistent(id), form.offset, form.shape, form.strides, form.grad, hooks)
+        return (id, form.shape, form.strides, hooks, args) if form.shape else (id, hooks, args)
+
+
 class Object:
     """A call that a pickle asks for and that was not made: an instance, or whatever the callee would return."""
 
-    __slots__ = ("args", "callee", "items", "pairs", "state")
+    __slots__ = ("callee", "given", "items", "pairs", "state")
 
-    def __init__(self, callee: object, args: object) -> None:
+    def __init__(self, callee: object, given: object) -> None:
         self.callee = callee
         """A Global in honest files."""
-        self.args = args
-        """A tuple in honest files."""
+        self.given = given
+        """The arguments, or what they are made of when they are asked for."""
         self.state: object = None
         """What BUILD would have set."""
         self.items: list[object] | None = None
         """What would have been appended or added."""
         self.pairs: list[object] | None = None
         """Keys and values, in turn, that would have been set."""
+
+    @property
+    def args(self) -> object:
+        """The arguments: a tuple in honest files."""
+        if type(self.given) is Deferred:
+            self.given = self.given.entries()[-1]
+        return self.given
 
 
 class Persistent:

@@ -13,7 +13,7 @@ from wtui.errors import FormatError, WtuiError
 from wtui.formats.inert import Machine, Stream
 from wtui.formats.torch.recover import recover
 from wtui.formats.torch.tensors import Run, storage_of
-from wtui.formats.zipped import ZipMember, read_directory, whole, window
+from wtui.formats.zipped import ZipMember, data_offsets, read_directory, whole, window
 from wtui.model import Extent
 from wtui.storage import CachedSource, WindowSource
 
@@ -63,8 +63,9 @@ class Archive:
             self.members = recover(self._source)
         self.prefix = _prefix(self.members, file.name)
         self.byteorder = ">" if self.record("byteorder") == "big" else "<"
-        small = self._source.size < SMALL_MEMBER * len(self.members)
-        self._headers: Source = CachedSource(self._source, AHEAD, 2) if small else self._source
+        self._is_small = self._source.size < SMALL_MEMBER * len(self.members)
+        self._headers: Source = CachedSource(self._source, AHEAD, 2) if self._is_small else self._source
+        self._offsets: dict[int, int] | None = None
         self._deflated: dict[str, Run] = {}
 
     @property
@@ -100,6 +101,11 @@ class Archive:
         member = self.members.get(name)
         if member is None:
             return Run(None, f"the archive {'was cut off before' if self.problem else 'has no'} {name[:100]!r}")
+        if self._offsets is None:
+            self._offsets = data_offsets(self._source, self.members.values()) if self._is_small else {}
+        known = self._offsets.get(member.header)
+        if known and member.is_plain:
+            return Run(Extent(self._number, self._start + known, member.size))
         try:
             offset, size, deflated = window(self._headers, member)
         except WtuiError as error:

@@ -172,8 +172,11 @@ def _entry(tensor: DraftTensor, layer: str) -> TensorEntry:
 
 def _ties(entries: list[TensorEntry]) -> list[Notice]:
     """Make aliases of what is the same view of the same bytes; notices about other views that overlap."""
-    placed = [i for i, t in enumerate(entries) if t.parts and t.size and not t.problem]
-    placed.sort(key=lambda i: (*_first(entries[i])[:2], i))
+    firsts = [(*t.parts[0].extent, i) for i, t in enumerate(entries) if t.parts and 0 not in t.shape and not t.problem]
+    firsts.sort()
+    if not _overlap(firsts):
+        return []
+    placed = sorted((i for *_, i in firsts), key=lambda i: (*_first(entries[i])[:2], i))
     notices: list[Notice] = []
     here: list[int] = []
     count, end, owner, last = 0, 0, 0, (-1, -1)
@@ -195,6 +198,16 @@ def _ties(entries: list[TensorEntry]) -> list[Notice]:
     if count > MAX_OVERLAPS:
         notices.append(Notice("", f"{count - MAX_OVERLAPS:,} more tensors are other views of bytes listed before"))
     return notices
+
+
+def _overlap(places: list[tuple[int, int, int, int]]) -> bool:
+    """Whether any of the places, as (file, offset, length, _) in order, begins before one before it ends."""
+    last, end = -1, 0
+    for file, offset, length, _ in places:
+        if file == last and offset < end:
+            return True
+        last, end = file, offset + length
+    return False
 
 
 def _first(entry: TensorEntry) -> Extent:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from math import prod
 from typing import NamedTuple, Protocol
 
-from wtui.formats.inert import Global, Items, Object, Persistent, array_of, path_of
+from wtui.formats.inert import Deferred, Form, Global, Items, Object, Persistent, array_of, path_of
 from wtui.formats.torch.dtypes import QUANTISED, dtype_name, storage_dtype
 from wtui.model import DTYPE_BITS, Extent, Part
 
@@ -101,6 +101,9 @@ def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def storage_of(value: object) -> Storage | None:
     """The storage that a persistent id names, None for any other value."""
+    if type(value) is Deferred:
+        dtype = storage_dtype(value.form.kind)
+        return Storage(value.key, dtype, value.form.numel) if dtype and value.form.numel >= 0 else None
     if type(value) is not Persistent or type(value.id) is not tuple or len(value.id) < 5 or value.id[0] != "storage":
         return None
     _, kind, key, _, numel, *rest = value.id
@@ -113,11 +116,23 @@ def storage_of(value: object) -> Storage | None:
     return Storage(str(key), dtype, numel)
 
 
+class _Plan(NamedTuple):
+    """What all tensors of one form have in common, if their values lie one after the other."""
+
+    form: Form
+    dtype: str
+    start: int
+    """Bytes of the storage before the tensor."""
+    length: int
+    """Bytes of the tensor."""
+
+
 class Tensors:
     """Finds the tensors among the inert values of one file."""
 
     def __init__(self, places: Places) -> None:
         self.places = places
+        self._plans: dict[int, _Plan | None] = {}
 
     def find(self, value: object) -> Found | None:
         """The tensor, or numpy array, that a value stands for; None for anything else."""
@@ -129,7 +144,7 @@ class Tensors:
             return is_named_pair(value) and self.looks_like(value[1])
         if type(value) is not Object or type(value.callee) is not Global:
             return type(value) is Persistent and self.places.reference(value) is not None
-        return value.callee.name in _REBUILDERS or array_of(value) is not None
+        return type(value.given) is Deferred or value.callee.name in _REBUILDERS or array_of(value) is not None
 
     def describe(self, value: object) -> str | None:
         """A few words about a tensor; None for anything else."""
@@ -137,6 +152,10 @@ class Tensors:
         return f"<tensor {found.dtype} {list(found.shape)}>" if found else None
 
     def _find(self, value: object, depth: int) -> Found | None:
+        if type(value) is Object and type(value.given) is Deferred:
+            found = self._dense(value.given)
+            if found is not None:
+                return found
         if type(value) is Persistent:
             return self._bare_storage(value)
         if type(value) is tuple:
@@ -150,6 +169,31 @@ class Tensors:
             except (ValueError, TypeError, IndexError):
                 return Found("unknown", (), problem=f"the arguments of {name} cannot be understood")
         return self._array(value)
+
+    def _dense(self, given: Deferred) -> Found | None:
+        """A tensor whose arguments were not made yet, None where they have to be looked at more closely."""
+        form = given.form
+        number = id(form)
+        plan = self._plans[number] if number in self._plans else self._planned(form)
+        storage = self.places.reference(given) if plan else None
+        extent = self.places.storage(storage).extent if storage else None
+        if plan is None or extent is None:
+            return None
+        _, dtype, start, length = plan
+        if start + length > extent.length:
+            return None
+        if length != extent.length:
+            extent = Extent(extent.file, extent.offset + start, length)
+        return Found(dtype, form.shape, (Part(extent),), None, self.places.byteorder, "raw", form.grad)
+
+    def _planned(self, form: Form) -> _Plan | None:
+        """The plan of a form, which is kept."""
+        dtype, shape = storage_dtype(form.kind), form.shape
+        item, size = DTYPE_BITS.get(dtype, 0) // 8, prod(shape)
+        plain = form.strides == contiguous(shape) and min(shape, default=1) > 0 <= form.offset
+        found = _Plan(form, dtype, form.offset * item, size * item) if item and plain else None
+        self._plans[id(form)] = found
+        return found
 
     def _bare_storage(self, value: Persistent) -> Found | None:
         storage = self.places.reference(value)

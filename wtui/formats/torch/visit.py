@@ -36,6 +36,8 @@ MAX_REVISITS = 5_000
 MAX_NAMES = 64 << 20
 """Characters of all names and paths together."""
 
+_HOLDERS = (Items, Object, list, tuple)
+
 _OWN = ("_parameters", "_buffers", "_modules")
 _SKIPPED = frozenset((*_OWN, "_flat_weights", "_flat_weight_refs", "_non_persistent_buffers_set"))
 """Attributes of a module that hold what is listed elsewhere."""
@@ -54,6 +56,8 @@ class Visitor:
         self._revisits = MAX_REVISITS
         self._names = MAX_NAMES
         self._seen: set[int] = set()
+        self._layers: dict[tuple[Draft, str], Draft] = {}
+        """Layers by the dotted path that leads to them."""
 
     def visit(self, value: object, draft: Draft, group: str, tensors: Tensors) -> None:
         """List whatever `value` holds below `draft`."""
@@ -66,11 +70,10 @@ class Visitor:
 
     def add(self, draft: Draft, label: str, found: Found, group: str) -> DraftTensor | None:
         """A tensor below `draft`; the parts of a dotted label are layers. None when there are too many."""
-        *layers, last = label.split(".") if len(label) < 4096 else [label]
-        if draft.depth + len(layers) > MAX_DEPTH:
-            layers, last = [], label
-        for layer in layers:
-            draft = draft.child(layer)
+        path, _, last = label.rpartition(".") if len(label) < 4096 else ("", "", label)
+        if path or last != label:
+            layer = self._layers.get((draft, path)) or self._layer(draft, path)
+            draft, last = (layer, last) if layer else (draft, label)
         self._tensors -= 1
         self._names -= draft.length + len(last)
         if self._tensors < 0 or self._names < 0:
@@ -80,6 +83,17 @@ class Visitor:
         tensor = DraftTensor(last, found, group, trainable)
         draft.tensors.append(tensor)
         return tensor
+
+    def _layer(self, draft: Draft, path: str) -> Draft | None:
+        """The layer at a dotted path below `draft`, None if that is too deep."""
+        names = path.split(".")
+        if draft.depth + len(names) > MAX_DEPTH:
+            return None
+        layer = draft
+        for name in names:
+            layer = layer.child(name)
+        self._layers[draft, path] = layer
+        return layer
 
     def keep_optimizer(self, name: str, value: object, tensors: Tensors) -> bool:
         """Whether a value is the state of an optimizer, which is then kept for later."""
@@ -132,7 +146,7 @@ class Visitor:
         """List the tensors among `members`; `recorded`: that one needs no gradient means that it is not trained."""
         below: list[tuple[object, Draft, str]] = []
         for label, value in members:
-            if not isinstance(value, Items | Object | list | tuple) and not tensors.looks_like(value):
+            if type(value) is not Object and not isinstance(value, _HOLDERS) and not tensors.looks_like(value):
                 continue
             found = tensors.find(value)
             if found is not None:
