@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tests.bench import labelled_blocks, labelled_files
 from tests.bench.labelled_faults import FAULTS, plant
 from tests.bench.labelled_norms import NORM_FAULTS
 from tests.bench.labelled_patterns import no_pattern, pattern
@@ -87,6 +88,7 @@ def make(cache: Path, torch_python: str | None) -> None:
     if interpreter:
         script = Path(__file__).with_name("labelled_torch.py")
         subprocess.run([interpreter, str(script), str(cache)], check=True)
+        subprocess.run([interpreter, "-m", "tests.bench.labelled_language", str(cache)], check=True)
     else:
         print("no torch: the set is Keras's alone")
 
@@ -151,7 +153,7 @@ def _size(place: Place, name: str, known: dict[tuple[Path, str], int] = {}) -> i
     return known[key]
 
 
-def faults(places: Sequence[Place], copies: int) -> dict[str, Any]:
+def faults(places: Sequence[Place], languages: Sequence[Path], copies: int) -> dict[str, Any]:
     """Recall of planted faults, and precision over everything that was found in all these files."""
     tally, planters = Tally(), (*FAULTS, *NORM_FAULTS, pattern, no_pattern)
     with tempfile.TemporaryDirectory() as folder:
@@ -163,8 +165,21 @@ def faults(places: Sequence[Place], copies: int) -> dict[str, Any]:
                 for planted in plant(place.file("trained"), place.file("twin"), copy, seed, planters):
                     catalogue, report = examine(copy)
                     tally.add(place.folder.name, catalogue, planted, report, before)
+        _files(places, languages, copies, Path(folder) / "case", tally)
     tally.print()
     return tally.document()
+
+
+def _files(places: Sequence[Place], languages: Sequence[Path], copies: int, folder: Path, tally: Tally) -> None:
+    """Faults of how weights are stored, in the PyTorch models, and of language models as a whole."""
+    stored = [p.file("trained") for p in places if p.suffix == ".safetensors"]
+    for number, path in enumerate((*stored, *languages)):
+        make_cases = labelled_files.cases if path.is_file() else labelled_blocks.cases
+        for again in range(copies):
+            for case in make_cases(path, folder, np.random.default_rng((number, again))):
+                catalogue, report = examine(case.path)
+                where = path.parent.name if path.is_file() else path.name
+                tally.add(where, catalogue, case.planted, report, set())
 
 
 def healthy(files: Sequence[Path], what: str) -> dict[str, Any]:
@@ -196,7 +211,7 @@ def healthy(files: Sequence[Path], what: str) -> dict[str, Any]:
     return {**counts, "rules": dict(sorted(rules.items()))}
 
 
-def untrained(places: Sequence[Place]) -> None:
+def untrained(places: Sequence[Place]) -> dict[str, int]:
     """Untrained models must be called so."""
     heading("untrained models")
     told, alarms = 0, Counter[str]()
@@ -208,6 +223,7 @@ def untrained(places: Sequence[Place]) -> None:
     line("errors and warnings in them", str(sum(alarms.values())), "none", not alarms)
     if alarms:
         print(f"      {dict(alarms)}")
+    return {"files": len(places), "told": told, "alarms": sum(alarms.values())}
 
 
 def wild_files(roots: Sequence[Path]) -> list[Path]:
@@ -229,10 +245,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.cache.mkdir(parents=True, exist_ok=True)
     make(options.cache, options.torch_python)
     found = places(options.cache)
-    document = {"initialisers": initialisers(found)}
-    untrained(found)
-    document["healthy"] = healthy([p.file("trained") for p in found], "trained here")
-    document |= faults(found, options.copies)
+    languages = sorted(path.parent for path in options.cache.glob("*/made.json"))
+    document = {"initialisers": initialisers(found), "untrained": untrained(found)}
+    trained = [p.file("trained") for p in found] + [p / "trained.safetensors" for p in languages]
+    document["healthy"] = healthy(trained, "trained here")
+    document |= faults(found, languages, options.copies)
     if options.wild:
         document["wild"] = healthy(wild_files(options.wild), "that nobody here wrote")
         document["wild"]["from"] = sorted({p.name for root in options.wild for p in root.iterdir()})

@@ -31,6 +31,8 @@ class Planted(NamedTuple):
     tensor: str
     layer: str = ""
     """The layer that was changed as a whole."""
+    others: tuple[str, ...] = ()
+    """Other tensors that were changed with it."""
     evidence: tuple[tuple[str, float], ...] = ()
     """Numbers that the finding must give as well."""
     healthy: bool = False

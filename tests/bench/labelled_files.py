@@ -36,9 +36,9 @@ class Case(NamedTuple):
 
 
 def load(path: Path) -> Tensors:
-    """All tensors of a file."""
+    """All tensors of a file, without those that are made of several."""
     model = Model(path)
-    return {t.name: model.read(t) for t in model.catalogue.tensors if t.parts}
+    return {t.name: model.read(t) for t in model.catalogue.tensors if t.parts and t.group != "derived"}
 
 
 def write(folder: Path, tensors: Tensors, config: Mapping[str, object] | None = None) -> Path:

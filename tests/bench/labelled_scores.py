@@ -21,6 +21,9 @@ __all__ = ["Tally"]
 RECALL = 0.98
 """Share of planted faults that must be found, those left out of which the evidence says that it cannot tell."""
 
+UNTRAINED = frozenset({"never-trained", "unused-rows", "unused-experts"})
+"""Rules that need values which tell the trained from the untrained."""
+
 
 class Tally:
     """Faults in files that hold one each."""
@@ -64,7 +67,7 @@ class Tally:
             return "found"
         own = [v for i, v in report.verdicts.items() if catalogue.tensors[i].name == planted.tensor]
         told = any(v.state == "open" and v.names for v in own)
-        return "cannot tell" if told and "never-trained" in planted.rules else "missed"
+        return "cannot tell" if told and not UNTRAINED.isdisjoint(planted.rules) else "missed"
 
     def _sort(self, where: str, planted: Planted, found: Iterable[Finding], before: set[tuple[str, str]]) -> None:
         """What was found into true and false; other findings about the tensor or layer with the fault are neither."""
@@ -121,7 +124,8 @@ class Tally:
 
 def _is_about(finding: Finding, planted: Planted) -> bool:
     """Whether a finding is the one that was to be made; one about the whole model is about each of its tensors."""
-    about = planted.tensor in (finding.tensor, finding.layer) or not (finding.tensor or finding.layer)
+    changed = planted.tensor, *planted.others
+    about = finding.tensor in changed or finding.layer in changed or not (finding.tensor or finding.layer)
     numbers = finding.evidence
     return finding.rule in planted.rules and about and all(numbers.get(k) == v for k, v in planted.evidence)
 

@@ -29,7 +29,12 @@ def test_every_rule_says_what_was_measured() -> None:
         assert told["line"] == rule.threshold
         assert "findings on healthy models" in told["measured"]
     assert "planted “NaN”" in dict(explained(rule_named("nan")))["measured"]
-    assert "no fault of this kind was planted" in dict(explained(rule_named("unused-experts")))["measured"]
+    assert "healthy twins “experts used unevenly”" in dict(explained(rule_named("unused-experts")))["measured"]
+
+
+def test_a_fault_of_every_rule_was_planted() -> None:
+    alone = [r.id for r in RULES if "no fault of this kind was planted" in dict(explained(r))["measured"]]
+    assert alone == []
 
 
 def test_an_unknown_rule_names_its_neighbours() -> None:

@@ -52,8 +52,9 @@ def summary_text() -> str:
     return (
         f"Measured on {healthy['files']} models of {healthy['layers']} layers that were trained for it with Keras and "
         "PyTorch (perceptrons, convolutions, batch norms, residual, separable, LSTM, GRU, transformers, autoencoders, "
-        "with several initialisers, on the digits of scikit-learn), on their untrained twins, and on copies with one "
-        f"planted fault each: {healthy['errors']} errors and {healthy['warnings']} warnings on the healthy ones; on "
+        "with several initialisers, on the digits of scikit-learn; language models with and without experts, tied "
+        "heads and adapters, on its texts), on their untrained twins, and on copies with one planted fault each, "
+        f"{_planted(known)}: {healthy['errors']} errors and {healthy['warnings']} warnings on the healthy ones; on "
         f"{wild['files']} files of trained models that nobody here wrote ({wild['layers']} layers; from the packages "
         f"{', '.join(wild['from'])}), {wild['errors']} errors and {_count(wild['warnings'], 'warning')}. Of "
         f"{initial['kernels']} untrained kernels of 256 weights or more, read without their configuration, "
@@ -82,11 +83,26 @@ def _measured(rule: Rule) -> str:
     true, false = known["rules"].get(rule.id, (0, 0))
     if true or false:
         parts.append(f"{true} findings right, {false} wrong (precision {100 * true / (true + false):.1f} %)")
+    if rule.id == "untrained-model":
+        initial = known["untrained"]
+        parts.append(f"of {initial['files']} untrained models {initial['told']} are called so")
     if not parts:
         parts.append("no fault of this kind was planted: held by tests on made cases alone")
+    for name, twin in known["twins"].items():
+        if rule.id in twin["rules"]:
+            parts.append(f"healthy twins “{name}”: {_count(twin['alarms'], 'false alarm')} in {twin['cases']}")
     here, wild = known["healthy"]["rules"].get(rule.id, 0), known["wild"]["rules"].get(rule.id, 0)
     parts.append(f"findings on healthy models: {here} on those trained for it, {wild} on those that nobody here wrote")
     return "; ".join(parts)
+
+
+def _planted(known: dict[str, Any]) -> str:
+    """How many faults there were, and what became of them."""
+    found, missed, apart = (sum(f[key] for f in known["faults"].values()) for key in ("found", "missed", "cannot tell"))
+    return (
+        f"{found + missed + apart:,} in all, of which {found:,} were found, {missed} missed, and for {apart} the "
+        "verdict is “cannot tell”"
+    )
 
 
 def _count(n: int, what: str) -> str:

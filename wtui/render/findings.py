@@ -29,6 +29,9 @@ INDENT = 4
 SHOWN = 3
 """Findings of one kind that are shown."""
 
+LOSSES = frozenset({"incomplete", "missing-blocks"})
+"""Rules on what a file does not hold, so that reading all of it is not reading everything."""
+
 _DIGITS = re.compile(r"\d[\d,.]*")
 
 
@@ -74,7 +77,8 @@ def count_text(findings: Sequence[Finding]) -> str:
 def summary_line(findings: Sequence[Finding], read: float, complete: bool, size: int) -> Line:
     """How many findings there are, and how much of the model's bytes they rest on."""
     if complete:
-        extent = f"everything was read ({numbers.size(size)})"
+        lost = any(f.rule in LOSSES for f in findings)
+        extent = f"everything {'that is there ' if lost else ''}was read ({numbers.size(size)})"
     elif read >= 1:
         extent = "all that can be read was read, which is not everything, or not everything could be judged"
     else:

@@ -24,6 +24,8 @@ USED = 0.5
 """Share of the experts that must have moved for the others to be unused."""
 
 LISTED = 6
+ADVICE = "does the router ever choose it? Look at its loss for balance, or leave the expert out"
+"""On an expert that was never trained."""
 
 
 def missing_blocks(case: Case) -> list[Finding]:
@@ -39,18 +41,18 @@ def unused_experts(case: Case) -> Iterator[Finding]:
         still = [e for e in experts if case.state(e[1]) == "open" and _fits(case, e[1])]
         if len(experts) < MIN_EXPERTS or not still or len(moved) < USED * len(experts):
             continue
-        which = _listed([number for number, _ in still])
-        text = f"experts {which} of {layer} fit an initialiser ({matrix}), {len(moved)} others moved"
+        text = _untouched([number for number, _ in still], f" of {layer}")
+        text += f" ({matrix}), {len(moved)} others moved"
         numbers = {"unused": len(still), "experts": len(experts)}
-        yield finding("warning", "unused-experts", still[0][1], text, numbers, "does the router ever choose them?")
+        yield finding("warning", "unused-experts", still[0][1], text, numbers, ADVICE)
 
     for index, rows in case.extra.untouched.items():
         subject = case.chart.subjects.get(index)
         if subject is None or subject.part != "kernel" or not rows.unused or rows.rows < MIN_EXPERTS:
             continue
-        text = f"experts {_listed(list(rows.first))} fit their initialiser, {rows.rows - rows.unused} others moved"
+        text = f"{_untouched(list(rows.first))}, {rows.rows - rows.unused} others moved"
         numbers = {"unused": rows.unused, "experts": rows.rows}
-        yield finding("warning", "unused-experts", subject, text, numbers, "does the router ever choose them?")
+        yield finding("warning", "unused-experts", subject, text, numbers, ADVICE)
 
 
 def _experts(chart: Chart) -> dict[tuple[str, str], list[tuple[int, Subject]]]:
@@ -68,6 +70,12 @@ def _fits(case: Case, subject: Subject) -> bool:
     return verdict is not None and bool(verdict.names)
 
 
+def _untouched(numbers: list[int], of: str = "") -> str:
+    if len(numbers) == 1:
+        return f"expert {numbers[0]}{of} is still as initialised"
+    return f"experts {_listed(numbers)}{of} are still as initialised"
+
+
 def _listed(numbers: list[int]) -> str:
     return ", ".join(map(str, numbers[:LISTED])) + (", ..." if len(numbers) > LISTED else "")
 
@@ -82,5 +90,7 @@ RULES = (
         f"fits an initialiser while at least {USED:.0%} of {MIN_EXPERTS} experts or more moved; an expert that is as "
         "initialised beyond doubt is `never-trained`. In a tensor that holds all: the mean square is the initial "
         "one, and those of all others differ from it by a tenth at least", unused_experts,
+        "experts that are used seldom, since they moved. Those of fewer than 10,000 weights that were drawn from a "
+        "distribution that no rule gives, such as a uniform of ±0.05, cannot be told from trained ones",
     ),
 )  # fmt: skip

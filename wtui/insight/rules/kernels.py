@@ -119,10 +119,12 @@ def bad_scale(case: Case) -> Iterator[Finding]:
             continue
         if row.zeros:
             text = f"{row.zeros:,} of {row.seen:,} scales are 0: what they scale is lost"
-            yield finding("error", "bad-scale", subject, text, {"zeros": row.zeros, "count": row.seen})
+            advice = "was the channel all 0 before? Else quantise again"
+            yield finding("error", "bad-scale", subject, text, {"zeros": row.zeros, "count": row.seen}, advice)
         elif row.min < 0:
             text = f"a scale is negative ({float(row.min):.4g})"
-            yield finding("warning", "bad-scale", subject, text, {"min": float(row.min)})
+            advice = "it turns the sign of all that it scales: quantise again, unless that was meant"
+            yield finding("warning", "bad-scale", subject, text, {"min": float(row.min)}, advice)
 
 
 RULES = (

@@ -104,7 +104,8 @@ def adapter_without_effect(case: Case) -> Iterator[Finding]:
     for subject, row in case.known("adapter"):
         if is_constant(row, 0.0):
             text = "it is still 0, as it starts: the adapter changes nothing"
-            yield finding("warning", "adapter-untrained", subject, text, {"count": row.total})
+            advice = "was it trained, and is this the file that was saved after it?"
+            yield finding("warning", "adapter-untrained", subject, text, {"count": row.total}, advice)
 
 
 def unused_rows(case: Case) -> Iterator[Finding]:
@@ -200,7 +201,11 @@ RULES = (
         "a bias in front of a norm stays at 0, since the norm takes it away; converters write zeros where there was "
         "no bias",
     ),
-    Rule("adapter-untrained", "warning", "adapters without effect", "LoRA's B all exactly 0", adapter_without_effect),
+    Rule(
+        "adapter-untrained", "warning", "adapters without effect", "LoRA's B all exactly 0", adapter_without_effect,
+        "one step of training moves B. Whether an adapter that was merged changed its model, the merged file alone "
+        "cannot tell: `wtui diff` of it and the model before does",
+    ),
     Rule(
         "unused-rows", "info", "rows of embeddings that were never, or hardly, trained",
         "a row's norm and largest value fit the initialiser, from which most rows have clearly moved; or its norm is "

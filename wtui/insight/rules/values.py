@@ -42,6 +42,9 @@ flipped exponent bit 10^38 times."""
 MIN_FOR_STRAY = 10_000
 """Values from which the 99.9 % quantile says something of the others."""
 
+NAN_ADVICE = "use a checkpoint from before; a learning rate or a loss scale that was too high is the usual cause"
+QUANTISE_AGAIN = "quantise again: whatever is multiplied with it becomes NaN"
+
 MANY_DENORMAL = 0.1
 """Share of values below the smallest normal number of the dtype from which lost precision matters."""
 
@@ -60,9 +63,8 @@ def not_a_number(case: Case) -> Iterator[Finding]:
         subject = case.chart.subjects.get(index)
         if row.nan and subject is not None:
             some = "every value is" if row.nan == row.seen else f"{row.nan:,} of {row.seen:,} values are"
-            advice = (
-                "use a checkpoint from before; a learning rate or a loss scale that was too high is the usual cause"
-            )
+            scales = subject.tensor.group == "quantisation"
+            advice = QUANTISE_AGAIN if scales else NAN_ADVICE
             numbers = {"nan": row.nan, "count": row.seen}
             yield finding(_severity(subject), "nan", subject, f"{some} NaN{_place(row.nan_at)}", numbers, advice)
 
@@ -116,8 +118,9 @@ def half_range(case: Case) -> Iterator[Finding]:
     for subject, row in case.known("kernel", "embedding", "bias", "scale", "shift"):
         largest = _largest(row)
         if subject.tensor.dtype == "float16" and largest == FLOAT16_MAX:
-            text = "its largest value is the largest of float16: it was cut off there"
-            yield finding("warning", "float16-range", subject, text, {"largest": largest})
+            text = "its largest value, 65504, is the largest that float16 holds: it was cut off there"
+            advice = "convert it again, to bfloat16 or float32"
+            yield finding("warning", "float16-range", subject, text, {"largest": largest}, advice)
         elif FLOAT16_MAX < largest <= HUGE:
             text = f"its largest value, {largest:.4g}, does not fit float16"
             yield finding(
