@@ -207,6 +207,7 @@ def test_many_missing_tensors_are_one_finding(run: Run, folder: tuple[Path, str]
 
 def test_findings_of_one_kind_are_counted(run: Run) -> None:
     lines = run("check", DEMO / "adapter").out.splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert lines[3] == "    and 5 more like it  [adapter-untrained]"
-    assert lines[4].startswith("8 warnings")
+    assert lines[4] == "    was it trained, and is this the file that was saved after it?"
+    assert lines[5].startswith("8 warnings")

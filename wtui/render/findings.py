@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from wtui.insight.types import SEVERITIES
@@ -38,29 +39,34 @@ _DIGITS = re.compile(r"\d[\d,.]*")
 def finding_lines(findings: Sequence[Finding], width: int | None = None) -> list[Line]:
     """Each finding in two lines or more: where, what and the rule's id; then what to do, if there is something.
 
-    Of those of one rule that differ in names and numbers only, the first few; the others are counted.
+    Of those of one rule that differ in names and numbers only, the first few; the others are counted. What to do is
+    said once where it is the same for one after the other.
     """
     lines: list[Line] = []
     alike = Counter(map(_kind, findings))
     seen: Counter[tuple[str, str]] = Counter()
-    for finding in findings:
+    for finding, after in zip_longest(findings, findings[1:]):
         kind = _kind(finding)
         seen[kind] += 1
-        if alike[kind] > SHOWN + 1 and seen[kind] > SHOWN:
-            if seen[kind] == alike[kind]:
-                rest = f"and {alike[kind] - SHOWN:,} more like it  [{finding.rule}]"
-                lines.append([(" " * INDENT, ""), (rest, "dim")])
-            continue
-        mark, style = MARKS[finding.severity]
-        where = escape(finding.tensor or finding.layer)
-        head: Line = [(f"{mark} {finding.severity}", style), ("  ", "")]
-        head += [(where, "name"), ("  ", "")] if where else []
-        head += [(escape(finding.message), ""), (f"  [{finding.rule}]", "dim")]
-        lines += wrap(head, width, INDENT) if width else [head]
-        if finding.advice:
+        if alike[kind] <= SHOWN + 1 or seen[kind] <= SHOWN:
+            head = _head(finding)
+            lines += wrap(head, width, INDENT) if width else [head]
+        elif seen[kind] == alike[kind]:
+            rest = f"and {alike[kind] - SHOWN:,} more like it  [{finding.rule}]"
+            lines.append([(" " * INDENT, ""), (rest, "dim")])
+        if finding.advice and (after is None or (after.rule, after.advice) != (finding.rule, finding.advice)):
             advice: Line = [(" " * INDENT, ""), (finding.advice, "dim")]
             lines += wrap(advice, width, INDENT) if width else [advice]
     return lines
+
+
+def _head(finding: Finding) -> Line:
+    """Severity, place, message and rule."""
+    mark, style = MARKS[finding.severity]
+    where = escape(finding.tensor or finding.layer)
+    head: Line = [(f"{mark} {finding.severity}", style), ("  ", "")]
+    head += [(where, "name"), ("  ", "")] if where else []
+    return [*head, (escape(finding.message), ""), (f"  [{finding.rule}]", "dim")]
 
 
 def _kind(finding: Finding) -> tuple[str, str]:
