@@ -10,15 +10,20 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from wtui.cache import NO_SHELF
+from wtui.engine.remembered import Memory
 from wtui.errors import WtuiError
-from wtui.judging import Judge
+from wtui.insight.evidence import plain
+from wtui.judging import CHANNELS, VERDICT, Judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from wtui.cache import Shelf
     from wtui.insight.types import Finding, Verdict
     from wtui.model import Catalogue
     from wtui.stats.row import SummaryRow
+    from wtui.stats.summary import Summary
     from wtui.storage import Files
 
     OnProgress = Callable[[int, int], None]
@@ -58,11 +63,17 @@ class Examination:
         within: float | None = None,
         threads: int | None = None,
         on_progress: OnProgress = lambda done, total: None,
+        shelf: Shelf = NO_SHELF,
     ) -> None:
-        """Of some tensors (default: all), for at most about `within` seconds; `on_progress` gets bytes done and all."""
+        """Of some tensors (default: all), for at most about `within` seconds; `on_progress` gets bytes done and all.
+
+        What the shelf knows is not read again; what is found is kept there.
+        """
         self._catalogue = catalogue
         self._files = files
         self._judge = Judge(catalogue, files)
+        self._memory = Memory(catalogue, shelf, needs=(VERDICT,))
+        self._judge.recall_all(self._memory)
         self._deadline = None if within is None else time.monotonic() + within
         self._threads = threads
         self._on_progress = on_progress
@@ -82,6 +93,7 @@ class Examination:
             measured = True
         except TimeUp:
             pass
+        self._memory.flush()
         whole = [r for i, r in self._judge.rows.items() if r.seen == r.total]
         complete = measured and len(whole) == len(self._owners)
         judge = self._judge
@@ -129,7 +141,13 @@ class Examination:
             if outcome.summary is None:
                 self._judge.failures[outcome.tensor] = outcome.problem
             else:
-                self._judge.keep(outcome.tensor, outcome.summary)
+                self._keep(outcome.tensor, outcome.summary)
+
+    def _keep(self, tensor: int, summary: Summary) -> None:
+        """Take in a tensor that was read whole."""
+        verdict = self._judge.keep(tensor, summary)
+        self._memory.keep_tensor(tensor, summary, self._judge.rows[tensor])
+        self._memory.keep_record(VERDICT, tensor, None if verdict is None else plain(verdict))
 
     def _measure(self, readable: list[int]) -> None:
         """The second pass, over kernels and embeddings."""
@@ -137,6 +155,9 @@ class Examination:
             self._check_time()
             if not self._judge.measure(tensor, self._is_over):
                 raise TimeUp
+            measured = self._judge.evidence(tensor)
+            if measured is not None:
+                self._memory.keep_record(CHANNELS, tensor, measured)
 
     def _is_over(self) -> bool:
         return self._deadline is not None and time.monotonic() > self._deadline

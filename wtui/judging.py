@@ -18,6 +18,7 @@ from wtui.insight.roles import axes, holds_experts, is_torch_layout
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from wtui.engine.remembered import Memory
     from wtui.insight.case import Untouched
     from wtui.insight.chart import Subject
     from wtui.insight.types import Finding, Verdict
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from wtui.stats.summary import Summary
     from wtui.storage import Files
 
-__all__ = ["Judge"]
+__all__ = ["CHANNELS", "VERDICT", "Judge"]
+
+VERDICT, CHANNELS = "verdict", "channels"
+"""Kinds of records that are kept between runs."""
 
 MIN_MEASURED = 64
 """Values from which channels are worth a look."""
@@ -91,6 +95,18 @@ class Judge:
         self.rows[tensor] = row
         if found is not None:
             self.verdicts[tensor] = found
+
+    def recall_all(self, memory: Memory) -> list[int]:
+        """Take in what an earlier run has found out about the tensors that it has read; these tensors."""
+        verdicts, evidence = memory.records(VERDICT), memory.records(CHANNELS)
+        found = []
+        for tensor in sorted(memory.done):
+            try:
+                self.recall(tensor, memory.tensors[tensor].row, verdicts[tensor], evidence.get(tensor))
+            except (ValueError, TypeError, LookupError):
+                continue
+            found.append(tensor)
+        return found
 
     def findings(self) -> list[Finding]:
         """What is known so far, the worst first."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wtui.engine.child import one_model, serve
 from wtui.engine.protocol import Found, Judged
 from wtui.insight.evidence import plain
-from wtui.judging import Judge
+from wtui.judging import CHANNELS, VERDICT, Judge
 from wtui.parts import PartsDesk
 from wtui.spectra import SpectrumDesk
 
@@ -29,10 +29,6 @@ FINDINGS_EVERY = 1.0
 
 FINDINGS_SHARE = 0.1
 """Share of the time that may go into them: with 10,000 tensors a round takes a third of a second."""
-
-
-VERDICT, CHANNELS = "verdict", "channels"
-"""Kinds of records that are kept between runs."""
 
 
 class JudgeDesk:
@@ -86,13 +82,7 @@ class JudgeDesk:
 
     def _recall(self) -> None:
         """Take in what an earlier run has found out about the tensors that it has read."""
-        memory = self._known.memory
-        verdicts, evidence = memory.records(VERDICT), memory.records(CHANNELS)
-        for tensor in sorted(memory.done):
-            try:
-                self._judge.recall(tensor, memory.tensors[tensor].row, verdicts[tensor], evidence.get(tensor))
-            except (ValueError, TypeError, LookupError):
-                continue
+        for tensor in self._judge.recall_all(self._known.memory):
             verdict = self._judge.verdicts.get(tensor)
             if verdict is not None:
                 self._verdicts += [(i, verdict) for i in self._known.with_aliases([tensor])]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import DEMO, Run
-from tests.series.runs import weights, write_checkpoint, write_run
+from tests.series.runs import settled, weights, write_checkpoint, write_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,15 @@ DIGITS = DEMO / "digits-run"
 def _keep_priority(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests after these ones must not run at low priority."""
     monkeypatch.setattr("os.nice", lambda step: 0)
+
+
+@pytest.fixture
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache that is switched on."""
+    place = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("WTUI_CACHE", "1")
+    monkeypatch.setenv("WTUI_CACHE_DIR", str(place))
+    return place
 
 
 def test_the_demos_run(run: Run) -> None:
@@ -163,3 +172,24 @@ def test_a_training_of_keras_that_fails(run: Run, tmp_path: Path) -> None:
     losses = [c["figures"]["val_loss"] for c in d["checkpoints"]]
     best = min(range(3), key=lambda i: losses[i])
     assert d["best"]["checkpoint"] == d["checkpoints"][best]["path"]
+
+
+def test_a_run_that_was_examined_is_not_read_again(
+    run: Run, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = settled(write_run(tmp_path / "run", 3, nan_from=2))
+    first = run("check", place, "--json")
+    monkeypatch.setattr("wtui.engine.scan.Scanner.outcomes", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("wtui.judging.Judge.measure", lambda *_: pytest.fail("measured again"))
+    again = run("check", place, "--json")
+    assert again.code == first.code == 1
+    assert again.document == first.document
+    monkeypatch.undo()
+    assert run("check", place, "--json", "--no-cache").document == first.document
+
+
+def test_a_checkpoint_that_changed_is_examined_anew(run: Run, tmp_path: Path, cache: Path) -> None:
+    place = settled(write_run(tmp_path / "run", 3))
+    assert run("check", place).code == 0
+    write_checkpoint(place / "epoch-2.safetensors", weights(2, (2, 3)))
+    assert run("check", settled(place)).code == 1

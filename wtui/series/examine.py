@@ -88,7 +88,7 @@ def examine(
     verdict = verdict_of(run.members, records, problems, frozenset())
     figures = figures_of(run)
     close = _worth_a_closer_look(run, verdict)
-    reports = _closely(close, records, deadline, threads, tell)
+    reports = _closely(close, records, deadline, threads, cache, tell)
     return RunReport(
         run, records, problems, verdict, figures, best_of(figures), _findings(run, records, verdict), reports
     )
@@ -107,9 +107,11 @@ def _closely(
     records: dict[str, Record],
     deadline: float | None,
     threads: int | None,
+    cache: bool,
     tell: Callable[[str], None],
 ) -> dict[str, Report]:
     """Reports by path; nothing of those that cannot be opened (any more)."""
+    from wtui.cache import open_shelf
     from wtui.checking import Examination
     from wtui.formats import open_catalogue
     from wtui.storage import Files
@@ -124,8 +126,9 @@ def _closely(
             catalogue = open_catalogue(member.path)
         except WtuiError:
             continue
-        files = Files(catalogue.files)
-        reports[member.path] = Examination(catalogue, files, None, left, threads).run()
+        files, shelf = Files(catalogue.files), open_shelf(catalogue, cache)
+        reports[member.path] = Examination(catalogue, files, None, left, threads, shelf=shelf).run()
+        shelf.close()
         files.close()
     return reports
 
