@@ -12,11 +12,16 @@ import numpy as np
 import pytest
 
 import wtui.series.reading as reading
+import wtui.series.session as session
 from tests.series.runs import settled, weights, write_checkpoint, write_run
 from wtui.cache.records import body, content
 from wtui.errors import WtuiError
+from wtui.series.figures import Figures
+from wtui.series.members import run_in
+from wtui.series.protocol import OpenRun, Recalled, Rested, Taken
 from wtui.series.reading import Reader
 from wtui.series.record import Fault, plain, record_from
+from wtui.series.state import RunState
 from wtui.storage.pace import Pace
 
 if TYPE_CHECKING:
@@ -165,3 +170,41 @@ def test_the_state_of_an_optimizer_beside_the_weights(tmp_path: Path) -> None:
 def test_an_optimizers_file_that_is_cut_off_is_told(tmp_path: Path) -> None:
     record = Reader(cache=False).read(folder_with_optimizer(tmp_path / "checkpoint-10", 400))
     assert any(text.startswith("optimizer.pt: ") for text in record.lost)
+
+
+def test_recalled_checkpoints_of_the_same_tensors_share_their_list(tmp_path: Path, cache: Path) -> None:
+    folder = write_run(tmp_path / "run", 3)
+    write_checkpoint(folder / "epoch-3.safetensors", {"other": np.ones((2, 2), np.float32)})
+    paths = [str(settled(folder) / f"epoch-{n}.safetensors") for n in (0, 1, 3, 2)]
+    read = [Reader().read(path) for path in paths]
+    reader = Reader()
+    found = [reader.recall(path) for path in paths]
+    assert [repr(record) for record in found] == [repr(record) for record in read]
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[0].tensors is found[1].tensors
+
+
+def test_a_session_tells_what_is_known_at_once(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_in(str(settled(write_run(tmp_path / "run", 5))))
+    assert run is not None
+    reader = Reader()
+    records = {m.path: reader.read(m.path) for m in run.members[:4]}
+    reader.close()
+    monkeypatch.setattr(session, "AT_ONCE", 3)
+    serving = session.RunSession(OpenRun(run))
+    serving.start()
+    heard: list[object] = []
+    while not heard or not isinstance(heard[-1], Rested):
+        heard += serving.answers()
+    serving.close()
+    together = [answer for answer in heard if isinstance(answer, Recalled)]
+    assert [len(answer.taken) for answer in together] == [3, 1]
+    told = {each.path: each.record for answer in together for each in answer.taken}
+    assert repr(sorted(told.items())) == repr(sorted(records.items()))
+    assert [answer.path for answer in heard if isinstance(answer, Taken)] == [run.members[4].path]
+    state = RunState(run, Figures())
+    for answer in heard:
+        state.take(answer)
+    assert set(state.rows.records) == {m.path for m in run.members}
+    assert state.rested

@@ -23,7 +23,7 @@ class Notes:
     """Notes of one kind. Any thread may use it."""
 
     def __init__(self, kind: str, wanted: bool = True) -> None:
-        self._kind = kind
+        self._begun = hashlib.blake2b(repr((kind, STATISTICS, program())).encode(), digest_size=16)
         self._database = Database() if wanted and is_wanted() else None
 
     def recall(self, about: str) -> Any:
@@ -48,5 +48,6 @@ class Notes:
             self._database.close()
 
     def _key(self, about: str) -> bytes:
-        text = repr((self._kind, STATISTICS, program(), about))
-        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        digest = self._begun.copy()
+        digest.update(about.encode("utf-8", "surrogatepass"))
+        return digest.digest()

@@ -125,10 +125,14 @@ class Watcher:
 
     def _hear(self, answer: Any) -> None:
         from wtui.engine.protocol import GoneWrong
-        from wtui.series.protocol import Gone, Taken, Trouble
+        from wtui.series.protocol import Gone, Recalled, Taken, Trouble
 
         if isinstance(answer, GoneWrong):
             raise StorageError(answer.message, self._opened.folder)
+        if isinstance(answer, Recalled):
+            for each in answer.taken:
+                self._hear(each)
+            return
         self.state.take(answer)
         if isinstance(answer, Taken | Trouble):
             self._write(answer.path)

@@ -23,6 +23,7 @@ __all__ = [
     "OpenRun",
     "Pending",
     "Reading",
+    "Recalled",
     "Rested",
     "Taken",
     "Trouble",
@@ -72,6 +73,12 @@ class Taken(NamedTuple):
 
     path: str
     record: Record
+
+
+class Recalled(NamedTuple):
+    """Checkpoints that an earlier run has read, together: lists of tensors that are equal are one object in it."""
+
+    taken: tuple[Taken, ...]
 
 
 class Trouble(NamedTuple):

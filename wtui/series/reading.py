@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import re
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wtui.cache import Notes, open_shelf, stamp_of
 from wtui.errors import StorageError, WtuiError
 from wtui.formats import open_catalogue
-from wtui.series.record import LOG, Fault, Record, TensorInfo, info_of, numbers_of, pack, plain, record_from
+from wtui.series.record import LOG, Fault, Record, TensorInfo, info_of, infos_from, numbers_of, pack, plain, record_from
 from wtui.series.signature import is_quiet, signature
 from wtui.series.weightlog import SUFFIX, read_record
 from wtui.storage import Files
@@ -49,6 +49,7 @@ class Reader:
         self._cache = cache
         self._pace = pace
         self._notes = Notes(KIND, cache)
+        self._tensors: tuple[Any, tuple[TensorInfo, ...]] = [], ()
 
     def recall(self, path: str) -> Record | None:
         """What an earlier run has found of this very content; None if that is nothing. Opens no checkpoint."""
@@ -56,7 +57,7 @@ class Reader:
         note = self._notes.recall(os.path.realpath(path)) if found is not None else None
         try:
             if note is not None and note[0] == _stamps(found) and _are_here(note[1]):
-                return record_from(note[2])
+                return self._recalled(note[2])
         except (ValueError, TypeError, LookupError):
             pass
         return None
@@ -76,6 +77,12 @@ class Reader:
             beside = [[f.path, stamp_of(f.path)] for f in catalogue.files]
             self._notes.keep(os.path.realpath(path), [_stamps(found), beside, plain(record)])
         return record
+
+    def _recalled(self, data: Any) -> Record:
+        """A record that was kept; the lists of tensors of all checkpoints of a run are usually equal, and kept once."""
+        if data[2] != self._tensors[0]:
+            self._tensors = data[2], infos_from(data[2])
+        return record_from(data, self._tensors[1])
 
     def close(self) -> None:
         """Close the cache."""

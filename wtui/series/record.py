@@ -28,6 +28,7 @@ __all__ = [
     "Record",
     "TensorInfo",
     "info_of",
+    "infos_from",
     "numbers_of",
     "pack",
     "plain",
@@ -142,10 +143,15 @@ def plain(record: Record) -> list[Any]:
     return [*record[:3], b64encode(record.packed.tobytes()).decode(), *record[4:]]
 
 
-def record_from(data: Any) -> Record:
-    """The other way round; ValueError, TypeError or LookupError for anything else."""
+def infos_from(tensors: Any) -> tuple[TensorInfo, ...]:
+    """The tensors of a record, from plain data; ValueError or TypeError for anything else."""
+    return tuple(TensorInfo(n, layer, tuple(shape), *rest) for n, layer, shape, *rest in tensors)
+
+
+def record_from(data: Any, infos: tuple[TensorInfo, ...] | None = None) -> Record:
+    """The other way round; ValueError, TypeError or LookupError for anything else. `infos`: its tensors, if known."""
     format, nbytes, tensors, packed, fault, lost, figures, optimizer = data
-    infos = tuple(TensorInfo(n, layer, tuple(shape), *rest) for n, layer, shape, *rest in tensors)
+    infos = infos_from(tensors) if infos is None else infos
     values = array("d", b64decode(packed, validate=True))
     if len(values) != WIDTH * len(infos):
         raise ValueError("numbers")

@@ -15,15 +15,18 @@ from wtui.engine.protocol import GoneWrong
 from wtui.errors import WtuiError
 from wtui.series.changes import Changes
 from wtui.series.follow import Follower
-from wtui.series.protocol import AskChanges, Changed, LookAt, Reading, Rested
+from wtui.series.protocol import AskChanges, Changed, LookAt, Reading, Recalled, Rested
 from wtui.series.reading import Reader
 from wtui.storage.pace import Pace
 
 if TYPE_CHECKING:
     from wtui.series.members import Member
-    from wtui.series.protocol import OpenRun
+    from wtui.series.protocol import OpenRun, Taken
 
 __all__ = ["RunSession"]
+
+AT_ONCE = 100
+"""Checkpoints that are known from earlier runs and told together."""
 
 GATHER = 0.05
 """Seconds over which answers are gathered."""
@@ -104,16 +107,31 @@ class RunSession:
     def _run(self) -> None:
         try:
             self._look()
-            for member in self._in_order():
-                self._check()
-                recalled = self._follower.recall(member)
-                if recalled is not None:
-                    self._answers.put(recalled)
+            self._recall()
             self._go_on()
         except Stopped:
             pass
         except Exception as error:  # whoever waits for answers must hear of it
             self._answers.put(GoneWrong(f"the reading cannot go on: {type(error).__name__}: {error}"))
+
+    def _recall(self) -> None:
+        """What is known from earlier runs, in few and large answers."""
+        found: list[Taken] = []
+        for member in self._in_order():
+            self._check()
+            recalled = self._follower.recall(member)
+            if recalled is not None:
+                found.append(recalled)
+            if len(found) == AT_ONCE:
+                self._tell_at_once(Recalled(tuple(found)))
+                found = []
+        if found:
+            self._tell_at_once(Recalled(tuple(found)))
+
+    def _tell_at_once(self, answer: Any) -> None:
+        """An answer that does not wait for others."""
+        self._answers.put(answer)
+        self.wake()
 
     def _go_on(self) -> None:
         """Read what there is to be read, then wait for more, until somebody stops it."""
@@ -125,7 +143,7 @@ class RunSession:
                 continue
             if not rested and not self._follower.waiting:
                 rested = True
-                self._answers.put(Rested())
+                self._tell_at_once(Rested())
             self._asked.wait(self._opened.every if self._opened.follow else None)
             self._asked.clear()
             if self._opened.follow and self._look():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wtui.series.changes import Change, relative
 from wtui.series.figures import Best, Figures, best_of, ordered_names
 from wtui.series.jumps import Jump, jump_between, jump_words
-from wtui.series.protocol import Changed, Gone, Listed, Pending, Reading, Rested, Taken, Trouble
+from wtui.series.protocol import Changed, Gone, Listed, Pending, Reading, Recalled, Rested, Taken, Trouble
 from wtui.series.timeline import CHANGE, Rows
 from wtui.series.verdict import RunVerdict, verdict_of
 
@@ -92,6 +92,9 @@ class RunState:
             case Taken(path, record):
                 self.rows.take(path, record)
                 self._settle(path)
+            case Recalled(taken):
+                for each in taken:
+                    self.take(each)
             case Trouble(path, message):
                 self.rows.forget(path)
                 self._settle(path)

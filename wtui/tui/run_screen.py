@@ -14,12 +14,12 @@ from textual.message import Message
 
 from wtui.engine.protocol import GoneWrong
 from wtui.render.spans import escape
-from wtui.series.protocol import AskChanges, Listed, LookAt
+from wtui.series.protocol import AskChanges, Listed, LookAt, Rested
 from wtui.series.record import LOG
 from wtui.series.timeline import CHANGE
 from wtui.tui.finder import NameFinder
 from wtui.tui.run_keys import RUN_KEYS, run_groups
-from wtui.tui.run_view import RunView
+from wtui.tui.run_view import WARM_UP, RunView
 from wtui.tui.widgets.search_bar import SearchBar
 
 if TYPE_CHECKING:
@@ -74,12 +74,7 @@ class RunScreen(RunView):
         gc.enable()
         self.show_lines()
         self.opening.client.listen(self._hear)
-        self.run_worker(self._warm_up, thread=True)
-
-    def _warm_up(self) -> None:
-        from wtui.render.plots import warm_up
-
-        warm_up()
+        self.set_timer(WARM_UP, self.warm_up)
 
     def _hear(self, answer: Any) -> None:
         """Bring an answer of the scan process from its thread into this one."""
@@ -100,7 +95,10 @@ class RunScreen(RunView):
             self._anchor = Anchor(self.table.row, self._path, at_end, self.table.place)
         if self.state.take(answer):
             self._listed |= isinstance(answer, Listed)
-            self.show_soon()
+            if isinstance(answer, Rested):
+                self.show_news()  # nothing follows that could be shown with it
+            else:
+                self.show_soon()
 
     def show_news(self) -> None:
         """Put the cursor where it belongs among the new rows and checkpoints, then show them."""

@@ -23,13 +23,16 @@ if TYPE_CHECKING:
     from wtui.render.spans import Line
     from wtui.tui.run_opening import OpeningRun
 
-__all__ = ["RunView"]
+__all__ = ["WARM_UP", "RunView"]
 
 REST = 0.08
 """Seconds a cell has to be selected before its plots are drawn, so that a held arrow key stays quick."""
 
 TOGETHER = 0.05
 """Seconds over which news are gathered: a known run of a thousand checkpoints brings as many at once."""
+
+WARM_UP = 0.3
+"""Seconds that the plotting library waits for the numbers of a run that is known: each would slow the other down."""
 
 KEY_LINE: Line = [
     (" ↑↓←→", "accent"), (" move  ", "dim"), ("enter", "accent"), (" open  ", "dim"), ("m", "accent"),
@@ -131,7 +134,15 @@ class RunView(Screen[None]):
         """Show what is new in a moment, together with what comes until then."""
         if not self.news:
             self.news = True
-            self.set_timer(TOGETHER, self.show_news)
+            self.set_timer(TOGETHER, self._show_due)
+
+    def _show_due(self) -> None:
+        if self.news:  # else it was shown meanwhile
+            self.show_news()
+
+    def warm_up(self) -> None:
+        """Load the plotting library beside the screen."""
+        self.run_worker(_load_plots, thread=True)
 
     def show_news(self) -> None:
         """Show what is new."""
@@ -177,3 +188,9 @@ class RunView(Screen[None]):
         if isinstance(driver, ChangedCellsDriver):
             driver.forget()
         self.refresh(layout=True)
+
+
+def _load_plots() -> None:
+    from wtui.render.plots import warm_up
+
+    warm_up()
