@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose
 from tests.builders import write_safetensors
 from wtui.engine import compare_plan, compare_read
 from wtui.engine.compare import ComparedPair, PairScanner, WantedPair
+from wtui.engine.compare_all import AnyScanner, Wanted
 from wtui.engine.compare_axes import CommonAxes
 from wtui.engine.compare_probe import Fingerprints, likeliest_layout
 from wtui.engine.compare_read import Stored
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from wtui.stats.summary import Summary
 
     Array = NDArray[Any]
 
@@ -129,6 +132,69 @@ def test_layouts(kind: str, way: str, tile: int, tmp_path: Path) -> None:
         back = places(shape_b, other, shape_a)
         check(compared(side_b, side_a, other), turned(b, other, shape_a), a, back)
         assert compared(side_b, saved(tmp_path / "c.safetensors", turned(b, other, shape_a)), other).row().identical
+
+
+def extremes(a: Stored, b: Stored, layout: Layout) -> ComparedPair:
+    """As a screen gets it: with the places of extremes."""
+    [outcome] = AnyScanner([0], lambda number: Wanted(WantedPair(a, b, (layout,)))).outcomes()
+    assert outcome.pair is not None, outcome.problem
+    assert (outcome.a, outcome.b) == (outcome.pair.summary_a, outcome.pair.summary_b)
+    return outcome.pair
+
+
+def check_extremes(summary: Summary, values: Array) -> None:
+    """The places of one tensor's extremes, none of which is there twice."""
+    x = values.astype(np.float64)
+    finite = np.where(np.isfinite(x), x, np.nan)
+    expected = {
+        "min_at": np.nanargmin(finite), "max_at": np.nanargmax(finite),
+        "nan_at": np.isnan(x).argmax() if np.isnan(x).any() else None,
+        "inf_at": np.isinf(x).argmax() if np.isinf(x).any() else None,
+    }  # fmt: skip
+    for name, flat in expected.items():
+        at = getattr(summary, name)
+        assert (at and at.index) == (None if flat is None else np.unravel_index(flat, x.shape)), name
+        assert at is None or at.tensor == "w"
+
+
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_extremes_are_where_they_are_in_either_model(kind: str, tile: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(17)
+    (shape_a, layout), shape_b = LAYOUTS[kind], SHAPES_B[kind]
+    a = rng.permutation(np.prod(shape_a)).reshape(shape_a).astype(np.float32)
+    b = rng.permutation(np.prod(shape_a)).reshape(shape_b).astype(np.float32) - 7
+    b.flat[5], b.flat[b.size - 3] = np.nan, -np.inf
+    side_a, side_b = saved(tmp_path / "a.safetensors", a), saved(tmp_path / "b.safetensors", b)
+    for sides, arrays, way in (
+        ((side_a, side_b), (a, b), layout),
+        ((side_b, side_a), (b, a), inverse_layout(layout)),
+    ):
+        found = extremes(*sides, way)
+        check_extremes(found.summary_a, arrays[0])
+        check_extremes(found.summary_b, arrays[1])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int16"])
+def test_extremes_of_many_blocks(dtype: str, tmp_path: Path) -> None:
+    kind = np.dtype(getattr(ml_dtypes, dtype, dtype))
+    a, b = (np.ones((900, 1100), kind) for _ in range(2))
+    for array, low, high in ((a, (3, 5), (899, 1098)), (b, (700, 1), (1, 0))):
+        array[low], array[high] = -8, 9
+    plain, turned_layout = plain_layout(a.shape), transposed_layout(a.shape, (1, 0))
+    sides = saved(tmp_path / "a.safetensors", a), saved(tmp_path / "b.safetensors", b)
+    turned_b = saved(tmp_path / "t.safetensors", np.ascontiguousarray(b.T))
+    for other, array, layout in ((sides[1], b, plain), (turned_b, b.T, turned_layout)):
+        found = extremes(sides[0], other, layout)
+        check_extremes(found.summary_a, a)
+        check_extremes(found.summary_b, array)
+
+
+def test_extremes_of_scalars_and_empty_ones(tmp_path: Path) -> None:
+    for shape in ((), (0, 3), (1,)):
+        a = np.zeros(shape, np.float32)
+        side = saved(tmp_path / "a.safetensors", a)
+        found = extremes(side, side, plain_layout(shape))
+        assert (found.summary_a.min_at is None) == (not a.size)
 
 
 @pytest.mark.parametrize("kind", LAYOUTS)

@@ -88,6 +88,26 @@ def test_numbers_of_a_pair_are_numpys(models: Models) -> None:
     drive(models, test)
 
 
+def test_extremes_of_both_say_where_they_are(models: Models) -> None:
+    async def test(b: PairBrowser) -> None:
+        await b.scanned()
+        b.select("blocks.0.attn.weight")
+        await b.until("output channels that moved most")
+        x = tensors()["blocks.0.attn.weight"]
+        y = x.copy()
+        y[5] += np.float32(0.3)
+        for name, place in (("min", np.argmin), ("max", np.argmax)):
+            expected = [", ".join(map(str, np.unravel_index(place(w), w.shape))) for w in (x, y)]
+            v = [numbers.value(float(w.reshape(-1)[place(w)]), 6) for w in (x, y)]
+            words = f"{name} {v[0]} {v[1]} at [{expected[0]}] [{expected[1]}]"
+            assert words in panel(b), (words, panel(b))
+        await b.press("home")
+        await says(b, "in A at ")
+        await says(b, "in B at ")
+
+    drive(models, test, 120, 60)
+
+
 def test_what_cannot_be_subtracted_says_why(models: Models) -> None:
     async def test(b: PairBrowser) -> None:
         await b.scanned()

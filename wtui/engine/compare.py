@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wtui.engine.compare_plan import plan_pair
 from wtui.engine.compare_probe import likeliest_layout
-from wtui.engine.pool import Pool, Task
+from wtui.engine.pool import Pool, Task, Worker
 from wtui.errors import CodecError
 from wtui.stats.accumulate import Accumulator
 from wtui.stats.difference import ks_distance
 from wtui.stats.difference_parts import DifferenceAccumulator
+from wtui.stats.places import WHATS, locate
 from wtui.stats.row import At
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from wtui.engine.compare_plan import PairPlan
     from wtui.engine.compare_read import Stored
-    from wtui.engine.pool import Worker
     from wtui.stats.difference import Difference
     from wtui.stats.difference_row import DifferenceRow
     from wtui.stats.layout import Layout
@@ -55,7 +55,7 @@ class ComparedPair(NamedTuple):
     channels: NDArray[np.float64]
     """(2, channels): sums of squared differences, and of A's squares, of each output channel of B."""
     summary_a: Summary
-    """Without the places of its extremes, like `summary_b`."""
+    """Without the places of its extremes, like `summary_b`; see `PairJob.located`."""
     summary_b: Summary
 
     def row(self) -> DifferenceRow:
@@ -131,7 +131,30 @@ class PairJob(Task):
         a, b = (s.finish([w.scratches[side] for w in workers]) for side, s in enumerate(self._summaries))
         difference, channels = self._difference.finish()
         if difference.max_abs > 0:
-            place = self.plan.place(difference.max_place)
-            at = [At(name, self.plan.common.index(place, side)) for side, name in enumerate(self._names)]
-            difference = replace(difference, max_at_a=at[0], max_at=at[1])
+            at_a, at_b = (self._at(difference.max_place, side) for side in (0, 1))
+            difference = replace(difference, max_at_a=at_a, max_at=at_b)
         return ComparedPair(self.layout, difference, ks_distance(a, b), channels, a, b)
+
+    def located(self, found: ComparedPair) -> ComparedPair:
+        """With the places of both tensors' extremes, NaN and infinities; reads the blocks that hold them once more.
+
+        Of equal values it is the first in the order in which pairs are read, which is that of B.
+        """
+        open_places = [s.places for s in self._summaries]
+        places: tuple[dict[str, At], dict[str, At]] = ({}, {})
+        worker = Worker()
+        for block in sorted({place.block for side in open_places for place in side if place is not None}):
+            piece = self.plan.piece_of(block, worker)
+            for side, (data, dtype) in enumerate(((piece.a, self.plan.dtype_a), (piece.b, self.plan.dtype_b))):
+                for what, place in zip(WHATS, open_places[side], strict=True):
+                    if place is None or place.block != block:
+                        continue
+                    position = place.position if place.position is not None else locate(data, dtype, what, "=")
+                    if position is not None:
+                        places[side][f"{what}_at"] = self._at(piece.place + position, side)
+        a, b = (s.with_places(**p) for s, p in zip((found.summary_a, found.summary_b), places, strict=True))
+        return found._replace(summary_a=a, summary_b=b)
+
+    def _at(self, number: int, side: int) -> At:
+        """Where the pair with this number is in A or in B."""
+        return At(self._names[side], self.plan.common.index(self.plan.place(number), side))

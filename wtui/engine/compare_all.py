@@ -77,7 +77,7 @@ class AnyScanner(Pool[ReadOutcome]):
         if isinstance(task, _Lone):
             return task.outcome(workers)
         assert isinstance(task, PairJob)
-        found = task.compared(workers)
+        found = task.located(task.compared(workers))
         return ReadOutcome(task.number, found, found.summary_a, found.summary_b)
 
     def failed(self, number: int, problem: str) -> ReadOutcome:

@@ -72,6 +72,9 @@ class PairPlan(Protocol):
     def pieces(self, unit: int, worker: Worker) -> Iterator[Piece]:
         """The pairs of one unit."""
 
+    def piece_of(self, block: int, worker: Worker) -> Piece:
+        """The pairs of one block alone, read again."""
+
     def place(self, number: int) -> list[int]:
         """The index along the common axes of the pair with this number."""
 
@@ -127,6 +130,11 @@ class _SideBySide:
             run = ChannelRun(start, self._inner, None) if self.channels else None
             yield Piece(block, values[0], values[1], start, run)
 
+    def piece_of(self, block: int, worker: Worker) -> Piece:
+        start, stop = block * BLOCK, min((block + 1) * BLOCK, self._size)
+        a, b = (self._read(side, start, stop, worker) for side in (0, 1))
+        return Piece(block, a, b, start, None)
+
     def place(self, number: int) -> list[int]:
         return unravel(number, self.common.lengths, self._order)
 
@@ -154,6 +162,7 @@ class _Tiles:
         self._tiles = tiles if tiles is not None else self._grid()
         self.units = len(self._tiles)
         self._most = max((prod(shape) for _, shape in self._tiles), default=0)
+        self._blocks = -(-self._most // BLOCK)
         self._along = along
         self.channels = prod(common.lengths[i] for i in along) if _inner(self._order, common.lengths, along) else 0
 
@@ -163,10 +172,13 @@ class _Tiles:
             np.ascontiguousarray(reader.read(start, shape, buffer).transpose(self._order)).reshape(-1)
             for reader, buffer in zip(self._readers, worker.buffers, strict=True)
         ]
-        block = unit * -(-self._most // BLOCK)
+        block = unit * self._blocks
         for i in range(0, prod(shape), BLOCK):
             a, b = (v[i : i + BLOCK] for v in values)
             yield Piece(block + i // BLOCK, a, b, unit * self._most + i, self._channel_run(i, start, shape))
+
+    def piece_of(self, block: int, worker: Worker) -> Piece:
+        return next(piece for piece in self.pieces(block // self._blocks, worker) if piece.block == block)
 
     def place(self, number: int) -> list[int]:
         tile, position = divmod(number, max(self._most, 1))

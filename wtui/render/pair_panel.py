@@ -107,9 +107,13 @@ def _places(row: DifferenceRow, merged: bool, width: int) -> list[Line]:
 
 
 def _at(word: str, at: At, merged: bool, width: int) -> Line:
-    place = f"[{', '.join(map(str, at.index))}]"
+    place = _index(at)
     name = clip(escape(at.tensor), max(8, width - len(word) - len(place) - 4)) + " " if merged else ""
     return [(f"  {word} ", "dim"), (name, "name"), (place, "number")]
+
+
+def _index(at: At) -> str:
+    return f"[{', '.join(map(str, at.index))}]"
 
 
 def _channel_lines(row: DifferenceRow) -> list[Line]:
@@ -155,14 +159,20 @@ _TOTALS: tuple[tuple[str, Callable[[Totals], str]], ...] = (
 )  # fmt: skip
 
 
-def both_lines(a: SummaryRow | None, b: SummaryRow | None, title: str = "") -> list[Line]:
-    """Every statistic of A and of B in two columns; one column alone where only one has it."""
+def both_lines(
+    a: SummaryRow | None, b: SummaryRow | None, width: int, title: str = "", *, merged: bool = False
+) -> list[Line]:
+    """Every statistic of A and of B in two columns, `–` where one has none; `merged` names the tensors of extremes."""
     if a is None and b is None:
         return []
     lines: list[Line] = [[(title.ljust(NAME), "title"), ("A".rjust(VALUE), "title"), ("B".rjust(VALUE), "title")]]
     lines += [_seen(row, side) for side, row in (("A", a), ("B", b)) if row is not None and row.seen < row.total]
     for name, read, digits in _STATISTICS:
         lines.append(_both(name, _shown(a, read, digits), _shown(b, read, digits)))
+        if name == "min":
+            lines += _extreme_places(a and a.min_at, b and b.min_at, merged, width)
+        if name == "max":
+            lines += _extreme_places(a and a.max_at, b and b.max_at, merged, width)
     lines.append([])
     for i, name in enumerate(_QUANTILE_NAMES):
         lines.append(_both(name, *(numbers.value(r.quantiles[i], 5) if r is not None else "–" for r in (a, b))))
@@ -173,6 +183,16 @@ def both_lines(a: SummaryRow | None, b: SummaryRow | None, title: str = "") -> l
     if any(r is not None and r.coarse for r in (a, b)):
         lines.append([("quantiles are rough: values lie far from 0", "dim")])
     return lines
+
+
+def _extreme_places(a: At | None, b: At | None, merged: bool, width: int) -> list[Line]:
+    """Where an extreme is in A and in B: below the values if that is short enough, else a line for each."""
+    places = ["" if at is None else _index(at) for at in (a, b)]
+    if not any(at is not None and (merged or at.index) for at in (a, b)):
+        return []
+    if not merged and max(map(len, places)) < VALUE:
+        return [[("  at".ljust(NAME), "dim"), *((text.rjust(VALUE), "number") for text in places)]]
+    return [_at(f"in {side} at", at, merged, width) for side, at in (("A", a), ("B", b)) if at is not None]
 
 
 def _shown(row: SummaryRow | None, read: Callable[[SummaryRow], float], digits: int) -> str:

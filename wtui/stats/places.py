@@ -12,9 +12,12 @@ from wtui.stats.kinds import kind_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Place", "Places", "What", "locate"]
+__all__ = ["WHATS", "Place", "Places", "What", "locate"]
 
 What = Literal["min", "max", "nan", "inf"]
+
+WHATS: tuple[What, ...] = ("min", "max", "nan", "inf")
+"""In the order of the fields of `Places`."""
 
 
 class Place(NamedTuple):

@@ -45,7 +45,7 @@ def _tensor_lines(number: int, results: PairResults, width: int) -> list[Line]:
         return [*lines, [], [("reading …", "dim")]] if state in ("waiting", "only A", "only B", "shape") else lines
     if found.row is not None:
         lines += [[], *difference_lines(found.row, width)]
-    return [*lines, [], *both_lines(found.a, found.b)]
+    return [*lines, [], *both_lines(found.a, found.b, width)]
 
 
 def _layer_lines(node: LayerNode, outline: Outline, subject: Subject, results: PairResults, width: int) -> list[Line]:
@@ -77,7 +77,7 @@ def _together(layer: LayerCompared | None, width: int) -> list[Line]:
     if layer.row is not None:
         lines += difference_lines(layer.row, width, merged=True)
         lines.append([])
-    return [*lines, *both_lines(layer.a, layer.b)]
+    return [*lines, *both_lines(layer.a, layer.b, width, merged=True)]
 
 
 def _model_lines(outline: Outline, results: PairResults, width: int) -> list[Line]:
