@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wtui.model import Extent, LayerNode, Notice, TensorEntry
+from wtui.model import NOTHING, Extent, LayerNode, Notice, TensorEntry
 
 if TYPE_CHECKING:
     from wtui.formats.torch.tensors import Found
@@ -59,18 +59,30 @@ class Draft:
         self.depth: int = parent.depth + 1 if parent else 0
         self.length: int = parent.length + len(self.name) + 1 if parent else 0
         """Characters of its path."""
-        self.children: list[Draft] = []
-        self.tensors: list[DraftTensor] = []
-        self._by_name: dict[str, Draft] = {}
+        self.children: list[Draft] = NOTHING
+        self.tensors: list[DraftTensor] = NOTHING
+        self._by_name: dict[str, Draft] | None = None
 
     def child(self, name: str) -> Draft:
         """The child of that name, made when there is none."""
         name = name[:MAX_LABEL]
+        if self._by_name is None:
+            self._by_name = {c.name: c for c in self.children}
         found = self._by_name.get(name)
         if found is None:
             found = self._by_name[name] = Draft(name, self)
-            self.children.append(found)
+            if self.children is NOTHING:
+                self.children = [found]
+            else:
+                self.children.append(found)
         return found
+
+    def add(self, tensor: DraftTensor) -> None:
+        """Hang a tensor below this layer."""
+        if self.tensors is NOTHING:
+            self.tensors = [tensor]
+        else:
+            self.tensors.append(tensor)
 
     def walk(self) -> Iterator[Draft]:
         """This one and all below it, in depth order."""
@@ -83,8 +95,9 @@ class Draft:
     def prune(self) -> None:
         """Drop what holds no tensor and is not to be kept."""
         for draft in reversed(list(self.walk())):
-            draft.children = [c for c in draft.children if c.keep or c.children or c.tensors]
-            draft._by_name = {c.name: c for c in draft.children}
+            draft._by_name = None
+            if not all(c.keep or c.children or c.tensors for c in draft.children):
+                draft.children = [c for c in draft.children if c.keep or c.children or c.tensors]
 
 
 class Finished(NamedTuple):
@@ -106,18 +119,19 @@ def name_all(root: Draft) -> None:
 def finish(root: Draft) -> Finished:
     """Give every layer and tensor its name and place; what is the same view as an earlier tensor becomes its alias.
 
-    The drafts are used up: their tensors are gone afterwards, since there may be hundreds of thousands.
+    The drafts are used up: they let go of each other one by one, since there may be hundreds of thousands.
     """
     root.prune()
     node = LayerNode(root.name, "", root.class_name, root.config)
     entries: list[TensorEntry] = []
     names: dict[str, int] = {}
-    for draft, placed in _placed(root, node):
+    for draft, placed in _placed(root, node, used_up=True):
         for tensor in draft.tensors:
             tensor.name = _unique(_joined(placed.path, tensor.label[:MAX_LABEL]), names)
-            placed.tensors.append(len(entries))
             entries.append(_entry(tensor, placed.path))
-        draft.tensors = []
+        if draft.tensors:
+            placed.tensors = list(range(len(entries) - len(draft.tensors), len(entries)))
+        draft.tensors = NOTHING
     return Finished(node, entries, _ties(entries))
 
 
@@ -125,8 +139,8 @@ def _joined(path: str, label: str) -> str:
     return f"{path}.{label}" if path else label
 
 
-def _placed(root: Draft, node: LayerNode) -> Iterator[tuple[Draft, LayerNode]]:
-    """Drafts in depth order, each with its node, which is hung into the tree."""
+def _placed(root: Draft, node: LayerNode, used_up: bool = False) -> Iterator[tuple[Draft, LayerNode]]:
+    """Drafts in depth order, each with its node, which is hung into the tree; `used_up`: they let go of those below."""
     paths: dict[str, int] = {}
     stack = [(root, node)]
     while stack:
@@ -138,7 +152,10 @@ def _placed(root: Draft, node: LayerNode) -> Iterator[tuple[Draft, LayerNode]]:
             made = LayerNode(child.name, path, child.class_name, child.config)
             node.children.append(made)
             below.append((child, made))
-        stack.extend(reversed(below))
+        if used_up:
+            draft.children, draft._by_name = NOTHING, None
+        if below:
+            stack.extend(reversed(below))
 
 
 def _unique(wanted: str, taken: dict[str, int]) -> str:

@@ -33,6 +33,9 @@ MAX_OPTIMIZERS = 50
 MAX_REVISITS = 5_000
 """Containers that are looked into although they were met before: modules that are shared."""
 
+MAX_LAYERS = 256
+"""Layers that are found by their whole paths; tensors of one layer stand together."""
+
 MAX_NAMES = 64 << 20
 """Characters of all names and paths together."""
 
@@ -57,7 +60,7 @@ class Visitor:
         self._names = MAX_NAMES
         self._seen: set[int] = set()
         self._layers: dict[tuple[Draft, str], Draft] = {}
-        """Layers by the dotted path that leads to them."""
+        """The last layers by the dotted path that leads to them."""
 
     def visit(self, value: object, draft: Draft, group: str, tensors: Tensors) -> None:
         """List whatever `value` holds below `draft`."""
@@ -81,18 +84,20 @@ class Visitor:
             return None
         trainable = found.requires_grad if found.parameter else (found.requires_grad or None)
         tensor = DraftTensor(last, found, group, trainable)
-        draft.tensors.append(tensor)
+        draft.add(tensor)
         return tensor
 
     def _layer(self, draft: Draft, path: str) -> Draft | None:
         """The layer at a dotted path below `draft`, None if that is too deep."""
-        names = path.split(".")
-        if draft.depth + len(names) > MAX_DEPTH:
+        if draft.depth + path.count(".") >= MAX_DEPTH:
             return None
-        layer = draft
-        for name in names:
-            layer = layer.child(name)
-        self._layers[draft, path] = layer
+        above, dot, name = path.rpartition(".")
+        parent = (self._layers.get((draft, above)) or self._layer(draft, above)) if dot else draft
+        if parent is None:
+            return None
+        if len(self._layers) >= MAX_LAYERS:
+            self._layers.clear()
+        layer = self._layers[draft, path] = parent.child(name)
         return layer
 
     def keep_optimizer(self, name: str, value: object, tensors: Tensors) -> bool:
