@@ -13,7 +13,7 @@ import pytest
 from tests.formats.fuzzing import mutate
 from wtui.errors import WtuiError
 from wtui.formats import open_catalogue
-from wtui.formats.inert import Deferred, Global, Items, Machine, Object, Persistent, Placed, Stream, machine
+from wtui.formats.inert import Deferred, Global, Items, Machine, Object, Persistent, Placed, Stream, machine, runs
 from wtui.storage import BytesSource
 
 if TYPE_CHECKING:
@@ -173,6 +173,16 @@ def test_a_place_that_is_written_anew_each_time(protocol: int, monkeypatch: pyte
     monkeypatch.setattr(torch.serialization, "location_tag", lambda _: "cuda:" + str(int("0")))
     found = check_same(pickled(plain(), protocol), monkeypatch)
     assert found.in_one_go > 60
+
+
+def test_views_of_one_storage_are_of_one_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "MAX_FORMS", 1)
+    assert check_same(pickled(one_storage()), monkeypatch).in_one_go > 230
+
+
+def test_more_forms_than_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "MAX_FORMS", 2)
+    assert 0 < check_same(pickled(ranks()), monkeypatch).in_one_go < 100
 
 
 def recalling(data: bytes, numbers: list[int]) -> bytes:

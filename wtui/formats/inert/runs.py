@@ -34,6 +34,9 @@ TENSOR_COST = 320
 OPERATIONS = 8
 """Operations that a run counts for: it takes as long."""
 
+ZERO = b"K\0"
+"""The opcode that pushes the offset of most tensors."""
+
 FUNCTION, HOOKS = "torch._utils._rebuild_tensor_v2", "collections.OrderedDict"
 """What is called for a tensor, and for its hooks."""
 
@@ -61,9 +64,9 @@ def _pattern(memoized: bool) -> re.Pattern[bytes]:
     return re.compile(b"".join(parts), re.DOTALL)
 
 
-_FORM = itemgetter(0, 1, 2, 7, 8, 9, 11, 13, 14, 16, 18, 19)
+_FORM = itemgetter(0, 1, 2, 7, 8, 9, 11, 14, 16, 18, 19)
 """The groups that are the same for all tensors of one shape and type: function, word, class, place, its length and
-text, items of the storage, offset, shape, strides, whether a gradient is wanted, class of the hooks."""
+text, items of the storage, shape, strides, whether a gradient is wanted, class of the hooks."""
 
 _NUMBERS = itemgetter(5, 10, 12, 15, 17, 20, 21, 22)
 """The groups that are numbers of the memo: of key, place, id, shape, strides, hooks, arguments, tensor."""
@@ -155,7 +158,8 @@ class Runs:
             memo.append(key)
         if wanted[5]:
             memo.append(form.place)
-        given = Deferred(form, key, len(memo))
+        offset = groups[13]
+        given = Deferred(form, key, 0 if offset == ZERO else _integers(offset)[0], len(memo))
         made = Object(form.callee, given)
         memo += (made,) * form.entries
         self._m.persistent.append(given)
@@ -179,7 +183,7 @@ class Runs:
         return made
 
     def _understood(self, wanted: tuple[bytes, ...]) -> Form | None:
-        callee, word, kind, place, length, text, numel, offset, shape, strides, grad, hooks = wanted
+        callee, word, kind, place, length, text, numel, shape, strides, grad, hooks = wanted
         function, storage, made_of = self._known(callee), self._known(kind), self._known(hooks)
         where = self._known(place) if place else text.decode("ascii")
         if type(function) is not Global or type(storage) is not Global or type(made_of) is not Global:
@@ -191,8 +195,8 @@ class Runs:
         sizes, steps = _axes(shape), _axes(strides)
         if sizes is None or steps is None:
             return None
-        at, items = _integers(offset)[0], _integers(numel)[0]
-        return Form(function, storage, where, items, at, sizes, steps, grad == b"\x88", made_of, 6 if sizes else 4)
+        items, entries = _integers(numel)[0], 6 if sizes else 4
+        return Form(function, storage, where, items, sizes, steps, grad == b"\x88", made_of, entries)
 
 
 def _axes(raw: bytes) -> tuple[int, ...] | None:

@@ -99,7 +99,6 @@ class Form(NamedTuple):
     place: str
     numel: int
     """Items of the storage."""
-    offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     grad: bool
@@ -114,6 +113,8 @@ class Deferred(NamedTuple):
     form: Form
     key: str
     """Of the storage."""
+    offset: int
+    """Values of the storage before the tensor's first."""
     first: int
     """Number in the memo of the first entry that is not made yet."""
 
@@ -122,7 +123,7 @@ class Deferred(NamedTuple):
         form = self.form
         id = ("storage", form.kind, self.key, form.place, form.numel)
         hooks = Items([])
-        args = (Persistent(id), form.offset, form.shape, form.strides, form.grad, hooks)
+        args = (Persistent(id), self.offset, form.shape, form.strides, form.grad, hooks)
         return (id, form.shape, form.strides, hooks, args) if form.shape else (id, hooks, args)
 
 

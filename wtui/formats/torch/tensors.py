@@ -121,8 +121,8 @@ class _Plan(NamedTuple):
 
     form: Form
     dtype: str
-    start: int
-    """Bytes of the storage before the tensor."""
+    item: int
+    """Bytes of a value."""
     length: int
     """Bytes of the tensor."""
 
@@ -179,8 +179,9 @@ class Tensors:
         extent = self.places.storage(storage).extent if storage else None
         if plan is None or extent is None:
             return None
-        _, dtype, start, length = plan
-        if start + length > extent.length:
+        _, dtype, item, length = plan
+        start = given.offset * item
+        if start < 0 or start + length > extent.length:
             return None
         if length != extent.length:
             extent = Extent(extent.file, extent.offset + start, length)
@@ -190,8 +191,8 @@ class Tensors:
         """The plan of a form, which is kept."""
         dtype, shape = storage_dtype(form.kind), form.shape
         item, size = DTYPE_BITS.get(dtype, 0) // 8, prod(shape)
-        plain = form.strides == contiguous(shape) and min(shape, default=1) > 0 <= form.offset
-        found = _Plan(form, dtype, form.offset * item, size * item) if item and plain else None
+        plain = form.strides == contiguous(shape) and min(shape, default=1) > 0
+        found = _Plan(form, dtype, item, size * item) if item and plain else None
         self._plans[id(form)] = found
         return found
 

@@ -36,6 +36,9 @@ MAX_REVISITS = 5_000
 MAX_LAYERS = 256
 """Layers that are found by their whole paths; tensors of one layer stand together."""
 
+MAX_LABELS = 10_000
+"""Different names of tensors and layers of which one copy is kept."""
+
 MAX_NAMES = 64 << 20
 """Characters of all names and paths together."""
 
@@ -59,6 +62,8 @@ class Visitor:
         self._revisits = MAX_REVISITS
         self._names = MAX_NAMES
         self._seen: set[int] = set()
+        self._labels: dict[str, str] = {}
+        """Names that recur, each in one copy for all."""
         self._layers: dict[tuple[Draft, str], Draft] = {}
         """The last layers by the dotted path that leads to them."""
 
@@ -83,6 +88,8 @@ class Visitor:
             self.notices["there are more tensors, or longer names, than wtui lists"] = None
             return None
         trainable = found.requires_grad if found.parameter else (found.requires_grad or None)
+        if len(self._labels) < MAX_LABELS:
+            last = self._labels.setdefault(last, last)
         tensor = DraftTensor(last, found, group, trainable)
         draft.add(tensor)
         return tensor
@@ -97,6 +104,8 @@ class Visitor:
             return None
         if len(self._layers) >= MAX_LAYERS:
             self._layers.clear()
+        if len(self._labels) < MAX_LABELS:
+            name = self._labels.setdefault(name, name)
         layer = self._layers[draft, path] = parent.child(name)
         return layer
 
