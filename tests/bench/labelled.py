@@ -174,8 +174,9 @@ def _files(places: Sequence[Place], languages: Sequence[Path], copies: int, fold
     """Faults of how weights are stored, in the PyTorch models, and of language models as a whole."""
     stored = [p.file("trained") for p in places if p.suffix == ".safetensors"]
     for number, path in enumerate((*stored, *languages)):
-        make_cases = labelled_files.cases if path.is_file() else labelled_blocks.cases
-        for again in range(copies):
+        is_file = path.is_file()
+        make_cases = labelled_files.cases if is_file else labelled_blocks.cases
+        for again in range(copies if is_file else 3 * copies):  # language models are few
             for case in make_cases(path, folder, np.random.default_rng((number, again))):
                 catalogue, report = examine(case.path)
                 where = path.parent.name if path.is_file() else path.name

@@ -144,7 +144,7 @@ def test_experts_that_were_never_used_are_found_in_one_tensor(tmp_path: Path) ->
     write_safetensors(path, arrays)
     with wtui.open(path, cache=False) as model:
         (one,) = [f for f in model.findings() if f.rule == "unused-experts"]
-    assert one.message.startswith("experts 3, 9 are still as initialised, 14 others moved")
+    assert one.message.startswith("experts 3, 9 were never used: they fit the initialiser, 14 others moved")
     assert one.evidence == {"unused": 2, "experts": 16}
     values *= rng.uniform(0.9, 1.1, (16, 1, 1)) / values.std(axis=(1, 2), keepdims=True) * 0.02
     write_safetensors(path, {name: values.astype(np.float32) for name in arrays})

@@ -125,3 +125,10 @@ def test_odd_tensors_are_read_out(format: str) -> None:
         row = summarise(array.reshape(-1), array.dtype.name).row()
         tensor = entry("kernel", array.shape, dtype=array.dtype.name)
         assert isinstance(tensor_reading(tensor, node(), row, Context(verdict)), list)
+
+
+def test_what_to_do_is_said_once() -> None:
+    tensor, layer = entry("kernel", (4, 4)), node()
+    one, two = (Finding("warning", rule, "layer", "layer/kernel", rule, {}, "look") for rule in ("a", "b"))
+    said = [r.text for r in tensor_reading(tensor, layer, None, Context(findings=(one, two)))]
+    assert said == ["a", "b", "look"]

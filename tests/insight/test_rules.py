@@ -175,6 +175,14 @@ def test_a_tail_that_was_never_written() -> None:
     assert (one.evidence["run"], one.evidence["at"]) == (2000, 1000)
 
 
+def test_whole_inputs_that_were_cut_out_up_to_the_last_are_no_tail() -> None:
+    kernel = healthy()["hidden"].arrays["kernel"].copy()
+    kernel[-10:] = 0
+    assert only(examined(changed("hidden", "kernel", kernel)), "constant-block").evidence["run"] == 640
+    kernel[[3, 20, 41, 60]] = 0
+    assert [f for f in examined(changed("hidden", "kernel", kernel)) if f.severity != "info"] == []
+
+
 def test_copies() -> None:
     layers = healthy()
     layers["middle"].arrays["kernel"] = RNG.normal(0, 0.1, (64, 64)).astype(np.float32)

@@ -115,6 +115,9 @@ def test_patterns_of_n_in_m_inputs(kernels: str, pattern: tuple[int, int]) -> No
     dead = array.copy()
     dead[:, [3, 11]] = 0
     assert found(dead, (1, 2), 0) == pattern
+    unused = array.copy()
+    unused[[2, 17, 35, 50]] = 0
+    assert found(unused, (1, 2), 0) == pattern
     array[:16, 7] = 1.0
     assert found(array, (1, 2), 0) == (0, 0)
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from tests.builders import write_safetensors
 from tests.cli.conftest import DEMO
 from tests.formats import packed_files as files
 from tests.tui.driving import Browser, browsing
@@ -32,6 +36,19 @@ def test_a_shard_that_was_cut_off_is_told_first() -> None:
 
     drive(DEMO / "tiny-lm", test)
     drive(DEMO / "tiny-lm", test, 80, 40)
+
+
+def test_what_to_do_about_the_whole_model_is_said_at_its_root(tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "model.safetensors", {"model.embed_tokens.weight": np.eye(8, dtype=np.float32)})
+    config = {"architectures": ["LlamaForCausalLM"], "tie_word_embeddings": False}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+
+    async def test(b: Browser) -> None:
+        await b.scanned()
+        await b.until("holds no head")
+        await b.until("the head would")
+
+    drive(tmp_path, test, 80, 24)
 
 
 def test_an_adapter_says_of_what_model_it_is() -> None:

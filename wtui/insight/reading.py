@@ -6,6 +6,7 @@ Standard library only; the drawing process calls it with what its scan process s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from wtui.insight.types import Finding, Reading, Style, Verdict
@@ -34,8 +35,12 @@ class Context(NamedTuple):
 
 
 def tensor_reading(tensor: TensorEntry, layer: LayerNode, row: SummaryRow | None, context: Context) -> list[Reading]:
-    """What its findings say, what its values say of its history, fans and scale, and how it stands beside others."""
-    lines = [reading_of(finding) for finding in context.findings]
+    """Its findings and what to do, what its values say of its history, fans and scale, how it stands beside others."""
+    lines = []
+    for finding, after in zip_longest(context.findings, context.findings[1:]):
+        lines.append(reading_of(finding))
+        if finding.advice and (after is None or after.advice != finding.advice):
+            lines.append(Reading("dim", finding.advice))
     if tensor.size == 0:
         return [*lines, Reading("dim", "it has no values: one of its axes is 0")]
     verdict = context.verdict

@@ -21,7 +21,7 @@ SIZES = (2, 4, 8, 16)
 SURE = 20.0
 """Groups that would break a pattern by chance, if zeros lay at random: none does so with a probability of e^-20."""
 
-WHOLE_INPUTS = 0.1
+WHOLE_INPUTS = 0.5
 """Share of the zeros in inputs that no output uses, above which whole inputs were cut out: then all outputs repeat one
 pattern, and what looks like many groups is few."""
 

@@ -187,6 +187,8 @@ def _grouped(findings: Sequence[Finding]) -> list[Line]:
         reading = reading_of(group[0], with_tensor=True)
         more = f"; and {len(group) - 1} more like it" if len(group) > 1 else ""
         lines.append(reading_line(reading.style, reading.text + more))
+        if group[0].advice and not group[0].tensor:  # no tensor's own panel says so
+            lines.append(reading_line("dim", group[0].advice))
     if len(groups) > MAX_FINDINGS:
         lines.append(reading_line("dim", f"and findings of {len(groups) - MAX_FINDINGS} more kinds (])"))
     return lines

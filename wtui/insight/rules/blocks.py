@@ -41,8 +41,8 @@ def unused_experts(case: Case) -> Iterator[Finding]:
         still = [e for e in experts if case.state(e[1]) == "open" and _fits(case, e[1])]
         if len(experts) < MIN_EXPERTS or not still or len(moved) < USED * len(experts):
             continue
-        text = _untouched([number for number, _ in still], f" of {layer}")
-        text += f" ({matrix}), {len(moved)} others moved"
+        text = _unused([number for number, _ in still], f" of {layer}", f"an initialiser ({matrix})")
+        text += f", {len(moved)} others moved"
         numbers = {"unused": len(still), "experts": len(experts)}
         yield finding("warning", "unused-experts", still[0][1], text, numbers, ADVICE)
 
@@ -50,7 +50,7 @@ def unused_experts(case: Case) -> Iterator[Finding]:
         subject = case.chart.subjects.get(index)
         if subject is None or subject.part != "kernel" or not rows.unused or rows.rows < MIN_EXPERTS:
             continue
-        text = f"{_untouched(list(rows.first))}, {rows.rows - rows.unused} others moved"
+        text = f"{_unused(list(rows.first), '', 'the initialiser')}, {rows.rows - rows.unused} others moved"
         numbers = {"unused": rows.unused, "experts": rows.rows}
         yield finding("warning", "unused-experts", subject, text, numbers, ADVICE)
 
@@ -70,10 +70,10 @@ def _fits(case: Case, subject: Subject) -> bool:
     return verdict is not None and bool(verdict.names)
 
 
-def _untouched(numbers: list[int], of: str = "") -> str:
+def _unused(numbers: list[int], of: str, initialiser: str) -> str:
     if len(numbers) == 1:
-        return f"expert {numbers[0]}{of} is still as initialised"
-    return f"experts {_listed(numbers)}{of} are still as initialised"
+        return f"expert {numbers[0]}{of} was never used: it fits {initialiser}"
+    return f"experts {_listed(numbers)}{of} were never used: they fit {initialiser}"
 
 
 def _listed(numbers: list[int]) -> str:

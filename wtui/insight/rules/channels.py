@@ -24,6 +24,9 @@ MIN_RUN = 1024
 MIN_TAIL = 64
 """Equal values at a tensor's end that make a tail which was never written."""
 
+LAST_ZEROS = 0.25
+"""Zeros elsewhere, as a share of a last run of zeros, up to which that is no pruning of whole inputs."""
+
 OUTLIER = 20.0
 """How many times the median norm a channel's may be; channels of language models are known to be beyond, so that it is
 worth knowing and no warning."""
@@ -94,7 +97,7 @@ def _is_block(row: SummaryRow, channels: ChannelRow) -> bool:
         return False
     if channels.run_value == 0 and channels.dead and run <= (channels.dead + 1) * channels.per_channel:
         return False  # whole channels, which another rule tells of
-    return row.zeros <= 2 * run or channels.run_value != 0
+    return row.zeros <= (1 + (LAST_ZEROS if channels.run_is_last else 1)) * run or channels.run_value != 0
 
 
 def _mostly_zero(row: SummaryRow, channels: ChannelRow) -> bool:

@@ -118,7 +118,8 @@ def bad_scale(case: Case) -> Iterator[Finding]:
         if not row.finite or row.min > 0:
             continue
         if row.zeros:
-            text = f"{row.zeros:,} of {row.seen:,} scales are 0: what they scale is lost"
+            some, it = (f"{row.zeros:,} scales", "they scale") if row.zeros > 1 else ("1 scale", "it scales")
+            text = f"{some} of {row.seen:,} {'are' if row.zeros > 1 else 'is'} 0: what {it} is lost"
             advice = "was the channel all 0 before? Else quantise again"
             yield finding("error", "bad-scale", subject, text, {"zeros": row.zeros, "count": row.seen}, advice)
         elif row.min < 0:
