@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import isfinite
 from struct import Struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from wtui.errors import FormatError
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from wtui.storage import Source
 
 __all__ = ["PackedArray", "Reader", "Skipped"]
+
+T = TypeVar("T")
 
 MAX_ITEMS = 1_200_000
 """Values in one file, of which an array takes about five; more would only take time."""
@@ -28,6 +30,9 @@ MAX_TEXT = 1 << 16
 
 MAX_AXES = 64
 """Axes of an array."""
+
+MAX_SHARED = 10_000
+"""Different texts and shapes of which one copy is kept."""
 
 WINDOW = 4096
 """Bytes that are read at once."""
@@ -77,6 +82,7 @@ class Reader:
         self._base = 0
         self._window = b""
         self._at = 0
+        self._shared: dict[Any, Any] = {}
 
     @property
     def position(self) -> int:
@@ -156,7 +162,13 @@ class Reader:
         start = self.position
         if kind not in ("bin", "str") or not _is_shape(shape) or not isinstance(dtype, str) or start + length > end:
             raise FormatError(f"holds a damaged array at byte {start:,}", self._source.name)
-        return PackedArray(tuple(shape or ()), dtype, start, length)
+        return PackedArray(self._once(tuple(shape or ())), dtype, start, length)
+
+    def _once(self, value: T) -> T:
+        """The value, in one copy for all that are equal, as names, dtypes and shapes are: up to MAX_SHARED of them."""
+        keep = self._shared.setdefault if len(self._shared) < MAX_SHARED else self._shared.get
+        found: T = keep(value, value)
+        return found
 
     def _count(self, count: int, smallest: int) -> int:
         if count * smallest > self._source.size - self.position:
@@ -167,7 +179,7 @@ class Reader:
         kept = min(length, MAX_TEXT)
         text = self._take(kept).decode("utf-8", "replace")
         self._skip(length - kept)
-        return text
+        return self._once(text)
 
     def _skip(self, count: int) -> None:
         if count < 0 or self.position + count > self._source.size:
