@@ -31,8 +31,8 @@ FORM_COST = 1_000
 TENSOR_COST = 320
 """Bytes that a tensor takes until the tree is built: the record, its storage's key, entries of stack and memo."""
 
-OPERATIONS = 8
-"""Operations that a run counts for: it takes as long."""
+OPERATIONS = 32
+"""Operations that a run counts for, as many as it has: what is listed behind it takes time and memory all the same."""
 
 ZERO = b"K\0"
 """The opcode that pushes the offset of most tensors."""
