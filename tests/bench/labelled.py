@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
+from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -171,16 +172,29 @@ def faults(places: Sequence[Place], languages: Sequence[Path], copies: int) -> d
 
 
 def _files(places: Sequence[Place], languages: Sequence[Path], copies: int, folder: Path, tally: Tally) -> None:
-    """Faults of how weights are stored, in the PyTorch models, and of language models as a whole."""
+    """Faults of how weights are stored, in the PyTorch models, and of language models as a whole; each file once."""
+    known = set()
     stored = [p.file("trained") for p in places if p.suffix == ".safetensors"]
     for number, path in enumerate((*stored, *languages)):
         is_file = path.is_file()
         make_cases = labelled_files.cases if is_file else labelled_blocks.cases
         for again in range(copies if is_file else 3 * copies):  # language models are few
             for case in make_cases(path, folder, np.random.default_rng((number, again))):
+                key = path, case.planted.fault, _digest(folder)
+                if key in known:
+                    continue  # nothing in it is drawn at random
+                known.add(key)
                 catalogue, report = examine(case.path)
                 where = path.parent.name if path.is_file() else path.name
                 tally.add(where, catalogue, case.planted, report, set())
+
+
+def _digest(folder: Path) -> bytes:
+    """Of all files in a folder."""
+    found = blake2b()
+    for path in sorted(folder.iterdir()):
+        found.update(path.name.encode() + path.read_bytes())
+    return found.digest()
 
 
 def healthy(files: Sequence[Path], what: str) -> dict[str, Any]:

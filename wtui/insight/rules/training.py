@@ -210,5 +210,7 @@ RULES = (
         "unused-rows", "info", "rows of embeddings that were never, or hardly, trained",
         "a row's norm and largest value fit the initialiser, from which most rows have clearly moved; or its norm is "
         f"below half of the median, for at most {FEW_ROWS:.0%} of the rows", unused_rows,
+        "rows that are seldom trained. That a row is as initialised is only said where one initialiser is the likely "
+        "one: where any common one will do, rarely trained rows fit one by chance (in 5 of 10 embeddings of the set)",
     ),
 )  # fmt: skip
