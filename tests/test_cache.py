@@ -20,6 +20,7 @@ from wtui.cache import NO_SHELF, clear, database_path, open_shelf, usage
 from wtui.cache.database import Database
 from wtui.cache.identity import TICK_NS
 from wtui.cache.records import body, content, recall, remembered, row_body, row_from
+from wtui.engine.remembered import Memory
 from wtui.formats import open_catalogue
 from wtui.stats.accumulate import Accumulator
 from wtui.stats.row import SummaryRow
@@ -251,6 +252,26 @@ def test_a_flipped_bit_in_a_record_is_noticed(folder: Path, tmp_path: Path, arra
     after, read = statistics(path)
     assert read > 0
     assert same(after, before)
+
+
+def test_a_tensor_whose_needed_record_is_damaged_is_read_again(folder: Path, tmp_path: Path, arrays: Arrays) -> None:
+    path = write(tmp_path / "m.safetensors", arrays)
+    statistics(path)
+    catalogue = open_catalogue(str(path))
+    shelf = open_shelf(catalogue)
+    for i in range(len(arrays)):
+        shelf.put("verdict", i, ["of", i])
+    shelf.close()
+    connection = sqlite3.connect(database_path())
+    connection.execute("UPDATE records SET body = replace(body, 'of', 'OF') WHERE kind = 'verdict' AND subject = '2'")
+    connection.commit()
+    connection.close()
+    memory = Memory(catalogue, open_shelf(catalogue), needs=("verdict",))
+    assert memory.done == set(range(len(arrays))) - {2}
+    assert memory.records("verdict") == {i: ["of", i] for i in memory.done}
+    recalled = memory.answer()
+    assert recalled is not None
+    assert not recalled.complete
 
 
 def test_a_full_disk_means_no_cache(

@@ -15,7 +15,7 @@ from wtui.stats.row import At, Sketch, SummaryRow
 if TYPE_CHECKING:
     from wtui.stats.summary import Summary
 
-__all__ = ["Remembered", "body", "content", "remembered", "row_body", "row_from"]
+__all__ = ["Remembered", "body", "content", "is_sound", "remembered", "row_body", "row_from"]
 
 MOMENTS = 7
 """Numbers in `wtui.stats.moments.Moments`."""
@@ -95,7 +95,14 @@ def body(data: Any) -> str:
 
 def content(text: str) -> Any:
     """The data of a text that `body` made; ValueError if it is damaged."""
-    data = text[8:]
-    if int(text[:8], 16) != crc32(data.encode()):
+    if not is_sound(text):
         raise ValueError("damaged")
-    return json.loads(data)
+    return json.loads(text[8:])
+
+
+def is_sound(text: str) -> bool:
+    """Whether a text that `body` made is as it was made."""
+    try:
+        return int(text[:8], 16) == crc32(text[8:].encode())
+    except ValueError:
+        return False

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from wtui.cache.database import Database, is_wanted
 from wtui.cache.identity import identity_of, is_settled, same_files
-from wtui.cache.records import Remembered, body, content, recall, remembered, row_body, row_from
+from wtui.cache.records import Remembered, body, content, is_sound, recall, remembered, row_body, row_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,6 +63,10 @@ class Shelf:
             except ValueError:
                 continue
         return found
+
+    def sound(self, kind: str) -> set[str]:
+        """Subjects of the records of a kind that are not damaged, and were not taken; decodes none of them."""
+        return {subject for subject, text in self._texts.get(kind, {}).items() if is_sound(text)}
 
     def put(self, kind: str, subject: str | int, data: Any) -> None:
         """Keep plain data (what JSON can hold) for later runs; `flush` makes sure that it is written."""

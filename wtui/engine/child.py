@@ -7,6 +7,7 @@ only process of the browser with numpy and numba.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import sys
@@ -68,12 +69,15 @@ def one_model(desks: MoreDesks | None = None, needs: Sequence[str] = ()) -> Begi
         from wtui.engine.remembered import Memory
         from wtui.formats import open_catalogue
 
+        gc.disable()  # what is opened and remembered stays: to look through it again and again takes as long as this
         catalogue = open_catalogue(first.path, first.format)
         send(Opened(catalogue.files))
         memory = Memory(catalogue, open_shelf(catalogue), needs)
         recalled = memory.answer()
         if recalled is not None:
             send(recalled)
+        gc.freeze()
+        gc.enable()
         from wtui.engine.session import Session  # with numpy, which a screen that is opened again need not wait for
 
         return Session(catalogue, desks=desks, memory=memory)

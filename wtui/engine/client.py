@@ -6,6 +6,7 @@ pipe closes. Standard library only.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import subprocess
@@ -42,6 +43,10 @@ class Scan(Protocol):
 
     def close(self) -> None:
         """End it."""
+
+
+LARGE = 100_000
+"""Bytes of an answer that holds so much that the garbage collector would slow it down."""
 
 
 class ScanClient:
@@ -150,7 +155,7 @@ class ScanClient:
             data = pipe.read(length)
             if len(data) < length:
                 return  # it ended inside a message
-            self._hand_over(pickle.loads(data))
+            self._hand_over(_loads(data))
 
     def _drain(self, errors: list[bytes]) -> None:
         """Keep the last of what the process writes to stderr: it must not fill the pipe nor reach the screen."""
@@ -158,3 +163,15 @@ class ScanClient:
         assert self._process.stderr is not None
         for line in self._process.stderr:
             errors[:] = [*errors[-20:], line]
+
+
+def _loads(data: bytes) -> Any:
+    """An answer; without the garbage collector, which would look through all of a large one again and again."""
+    was = len(data) > LARGE and gc.isenabled()
+    if was:
+        gc.disable()
+    try:
+        return pickle.loads(data)
+    finally:
+        if was:
+            gc.enable()

@@ -39,8 +39,8 @@ class Memory:
             -1 - position: LayerSummary(-1 - position, row, n, n) for position, (row, n) in shelf.layers().items()
         }
         self._records: dict[str, dict[int, Any]] = {}
-        kinds = [self.records(kind) for kind in needs]
-        self.done = {i for i in self.tensors if all(i in records for records in kinds)}
+        kinds = [{int(s) for s in shelf.sound(kind) if s.isdecimal()} for kind in needs]
+        self.done = {i for i in self.tensors if all(i in subjects for subjects in kinds)}
         """Tensors that need not be read."""
         self._histograms: dict[AskHistogram, Distribution] = {}
         for data in shelf.take(HISTOGRAM).values():
