@@ -153,7 +153,7 @@ def test_both_histograms_are_in_the_same_bins(models: Models) -> None:
         await says(b, "path: blocks.1.attn.weight")
         number = b.screen.subject
         await b.press("z")
-        await b.until("whole range (z), 0/0 outside")
+        await b.until("whole range (z), outside A 0 B 0")
         last = [c for c in counted if c.subject == number][-1]
         x = tensors()["blocks.1.attn.weight"]
         y = x * np.float32(1.5)

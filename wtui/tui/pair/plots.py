@@ -48,12 +48,17 @@ class OverlayPane(CountsPane):
         if a is not None and b is not None and a.seen != b.seen and a.seen:
             counts_a = tuple(n * b.seen / a.seen for n in counts_a)
         lines = list(overlay_plot(counts_a, counts_b, low, high, width, height, log))
-        return [*lines, *_legend(a, b), self._where(there), self._how(there[0], log)]
+        return [*lines, *_legend(a, b), self._where(a, b, width), self._how(there[0], log)]
 
-    def _where(self, there: Sequence[Distribution]) -> Line:
-        outside = "/".join(numbers.short_count(round(d.below + d.above)) for d in there)
-        line: Line = [(f"{ZOOMS[self.zoom]} (z), {outside} outside", "dim")]
-        if any(d.seen < d.total for d in there):
+    def _where(self, a: Distribution | None, b: Distribution | None, width: int) -> Line:
+        """The window, and how many values of each lie outside of it."""
+        there = [(side, d) for side, d in (("A", a), ("B", b)) if d is not None and d.seen and d.low == d.low]
+        counts = [(side, numbers.short_count(round(d.below + d.above))) for side, d in there]
+        text = f"{ZOOMS[self.zoom]} (z), outside {' '.join(f'{side} {n}' for side, n in counts)}"
+        if len(text) > width:
+            text = f"{ZOOMS[self.zoom]} (z), {'/'.join(n for _, n in counts)} outside"
+        line: Line = [(text, "dim")]
+        if any(d.seen < d.total for _, d in there):
             line.append(("  sample", "warning"))
         return line
 
