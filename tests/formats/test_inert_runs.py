@@ -266,3 +266,12 @@ def test_nothing_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.in_one_go == 0
     with pytest.raises(AttributeError):
         pickle.loads(data)
+
+
+def test_names_that_recur_are_kept_once_however_many_layers_have_numbers(tmp_path: Path) -> None:
+    whole = torch.zeros(24_000)
+    state = {f"layers.{i}.{part}": whole[i : i + 1] for i in range(12_000) for part in ("weight", "bias")}
+    torch.save(state, tmp_path / "a.pt")
+    found = open_catalogue(str(tmp_path / "a.pt"))
+    assert [t.name for t in found.tensors] == list(state)
+    assert len({id(t.role) for t in found.tensors}) == 2

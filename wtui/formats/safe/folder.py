@@ -43,5 +43,5 @@ def hang_deltas(
     for number in range(count, len(tensors)):
         layer = layers.get(tensors[number].layer, root)
         tensors[number] = tensors[number]._replace(layer=layer.path)
-        layer.tensors.append(number)
+        layer.tensors = [*layer.tensors, number]
     return tensors, facts

@@ -31,11 +31,10 @@ MAX_OVERLAPS = 20
 class DraftTensor:
     """A tensor that has not found its name yet."""
 
-    __slots__ = ("found", "group", "inferred", "label", "name", "role", "trainable")
+    __slots__ = ("found", "group", "inferred", "label", "name", "trainable")
 
     def __init__(self, label: str, found: Found, group: str, trainable: bool | None) -> None:
         self.label = label
-        self.role = label
         self.found = found
         self.group = group
         self.trainable = trainable
@@ -150,8 +149,10 @@ def _placed(root: Draft, node: LayerNode, used_up: bool = False) -> Iterator[tup
         for child in draft.children:
             path = _unique(_joined(node.path, child.name), paths)
             made = LayerNode(child.name, path, child.class_name, child.config)
-            node.children.append(made)
+            made.children = made.tensors = NOTHING
             below.append((child, made))
+        children = [made for _, made in below]
+        node.children = list(children) if children else NOTHING
         if used_up:
             draft.children, draft._by_name = NOTHING, None
         if below:
@@ -173,7 +174,7 @@ def _entry(tensor: DraftTensor, layer: str) -> TensorEntry:
     return TensorEntry(
         tensor.name,
         layer,
-        tensor.role[:MAX_LABEL],
+        tensor.label[:MAX_LABEL],
         found.shape,
         found.dtype,
         found.parts,

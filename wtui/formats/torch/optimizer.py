@@ -115,7 +115,7 @@ def _candidates(root: Draft) -> list[list[DraftTensor]]:
             if t.group == MODEL:
                 unique.setdefault((t.found.parts, t.found.strides, t.found.shape) if t.found.parts else t.name, t)
     parameters = [t for t in unique.values() if t.found.parameter]
-    floats = [t for t in unique.values() if "float" in t.found.dtype and t.role not in _BUFFERS]
+    floats = [t for t in unique.values() if "float" in t.found.dtype and t.label not in _BUFFERS]
     trained = [t for t in parameters if t.found.requires_grad]
     unknown = [t for t in floats if t.found.dtype not in DTYPE_BITS]
     return [c for c in (parameters, trained, floats) if c and not unknown]

@@ -88,9 +88,7 @@ class Visitor:
             self.notices["there are more tensors, or longer names, than wtui lists"] = None
             return None
         trainable = found.requires_grad if found.parameter else (found.requires_grad or None)
-        if len(self._labels) < MAX_LABELS:
-            last = self._labels.setdefault(last, last)
-        tensor = DraftTensor(last, found, group, trainable)
+        tensor = DraftTensor(self._shared(last), found, group, trainable)
         draft.add(tensor)
         return tensor
 
@@ -104,10 +102,14 @@ class Visitor:
             return None
         if len(self._layers) >= MAX_LAYERS:
             self._layers.clear()
-        if len(self._labels) < MAX_LABELS:
-            name = self._labels.setdefault(name, name)
-        layer = self._layers[draft, path] = parent.child(name)
+        layer = self._layers[draft, path] = parent.child(self._shared(name))
         return layer
+
+    def _shared(self, label: str) -> str:
+        """The one copy of a name that recurs; numbers do not recur often enough to be kept."""
+        if len(self._labels) < MAX_LABELS and not label.isdecimal():
+            return self._labels.setdefault(label, label)
+        return self._labels.get(label, label)
 
     def keep_optimizer(self, name: str, value: object, tensors: Tensors) -> bool:
         """Whether a value is the state of an optimizer, which is then kept for later."""
