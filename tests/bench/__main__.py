@@ -15,7 +15,7 @@ from tests.bench.report import heading
 
 IN_PROCESS = (
     "commands", "screen", "reopen", "series", "weightlog", "diff", "listing", "open_tensorflow", "open_torch",
-    "open_other", "gguf_blocks", "spectrum", "live",
+    "open_other", "open_many", "gguf_blocks", "spectrum", "live",
 )  # fmt: skip
 """Modules with a `run()`. What another library has to measure against is left out where that is not installed."""
 
