@@ -203,8 +203,13 @@ def scanning_memory() -> None:
     rest, more = memory_while_scanning(models.vgg16(), "predictions")
     line("at the first frame of vgg16.keras (553 MB)", f"{rest:.0f} MB")
     line("more while scanning it", f"{more:.0f} MB", "under 180 MB", more < 180)
-    large = memory_while_scanning(models.ten_times(), "copy0")[1]
-    line("more while scanning ten times as much (5.5 GB)", f"{large:.0f} MB", "no more (by 10 %)", large <= 1.1 * more)
+    large = statistics.median(memory_while_scanning(models.ten_times(), "copy0")[1] for _ in range(3))
+    line(
+        "more while scanning ten times as much (5.5 GB), median of 3",
+        f"{large:.0f} MB",
+        "no more (by 10 %)",
+        large <= 1.1 * more,
+    )
 
 
 def memory_while_scanning(path: Path, marker: str) -> tuple[float, float]:

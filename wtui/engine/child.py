@@ -76,7 +76,7 @@ def one_model(desks: MoreDesks | None = None, needs: Sequence[str] = ()) -> Begi
         recalled = memory.answer()
         if recalled is not None:
             send(recalled)
-        gc.freeze()
+            gc.freeze()
         gc.enable()
         from wtui.engine.session import Session  # with numpy, which a screen that is opened again need not wait for
 
