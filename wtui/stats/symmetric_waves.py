@@ -27,13 +27,13 @@ COLUMNS = 4
 """Columns that are chased together: the more, the longer the next thread waits at the start."""
 
 BLOCKS = 4
-"""Blocks along the band that they are chased over in one turn: 16 steps of some 7 µs each."""
+"""Blocks along the band that they are chased over in one turn: 16 steps of some 6 µs each."""
 
 LAG = -(-COLUMNS // BLOCKS)
 """Turns that columns must be ahead of those behind them."""
 
 MAX_THREADS = 4
-"""At 4,096 rows and a width of 96 there are 12 turns for a group of columns at first: more threads would wait."""
+"""At 4,096 rows and a width of 80 there are 14 turns for a group of columns at first: more threads would wait."""
 
 ASK_EVERY = 0.05
 """Seconds between two questions whether to stop."""
