@@ -12,6 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.errors import StorageError
+from wtui.formats.unique import unique_name
 from wtui.live.arrays import Fetched
 from wtui.model import Catalogue, Extent, FileRef, LayerNode, Notice, Part, TensorEntry
 from wtui.storage import Files
@@ -133,12 +134,12 @@ class _Planter:
             stack.extend(reversed(made))
 
     def _node(self, branch: Branch, above: LayerNode) -> LayerNode:
-        path = _unique(f"{above.path}{self._separator}{branch.name}" if above.path else branch.name, self._paths)
+        path = unique_name(f"{above.path}{self._separator}{branch.name}" if above.path else branch.name, self._paths)
         return LayerNode(branch.name, path, branch.class_name, branch.config)
 
     def _entry(self, leaf: Leaf, layer: str) -> TensorEntry:
         value = leaf.value
-        name = _unique(f"{layer}{self._separator}{leaf.label}" if layer else leaf.label, self._names)
+        name = unique_name(f"{layer}{self._separator}{leaf.label}" if layer else leaf.label, self._names)
         owner = self._owners.get(value.identity)
         parts = self._parts(name, value) if owner is None else owner.parts
         entry = TensorEntry(
@@ -245,13 +246,3 @@ class _ArraySource:
 
     def close(self) -> None:
         self._held.close(self.name)
-
-
-def _unique(wanted: str, taken: dict[str, int]) -> str:
-    """`wanted`, or the first of `wanted#2`, `wanted#3`, ... that is free; `taken` counts how often each was wanted."""
-    name = wanted
-    while name in taken:
-        taken[wanted] += 1
-        name = f"{wanted}#{taken[wanted]}"
-    taken[name] = 1
-    return name

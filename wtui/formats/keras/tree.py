@@ -10,6 +10,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from wtui.formats.hdf5 import Dataset, open_hdf5
+from wtui.formats.unique import unique_name
 from wtui.model import FileRef, LayerNode, Notice, Part, TensorEntry
 
 __all__ = ["Draft", "DraftTensor", "Finished", "Origin", "Remark", "Stored", "finish", "locator"]
@@ -110,7 +111,7 @@ def finish(root: Draft) -> Finished:
     names: dict[str, int] = {}
     for draft, node in pairs:
         for tensor in draft.tensors:
-            tensor.name = _unique(f"{node.path}/{tensor.label}" if node.path else tensor.label, names)
+            tensor.name = unique_name(f"{node.path}/{tensor.label}" if node.path else tensor.label, names)
     for draft, node in pairs:
         for tensor in draft.tensors:
             node.tensors.append(len(done.tensors))
@@ -122,22 +123,12 @@ def _nodes(draft: Draft, node: LayerNode, paths: dict[str, int]) -> list[tuple[D
     """The drafts in depth order, each with its node, which is hung into the tree."""
     found = [(draft, node)]
     for child in draft.children:
-        path = _unique(f"{node.path}/{child.name}" if node.path else child.name, paths)
+        path = unique_name(f"{node.path}/{child.name}" if node.path else child.name, paths)
         child.path = path
         made = LayerNode(child.name, path, child.class_name, child.config)
         node.children.append(made)
         found += _nodes(child, made, paths)
     return found
-
-
-def _unique(wanted: str, taken: dict[str, int]) -> str:
-    """`wanted`, or the first of `wanted#2`, `wanted#3`, ... that is free; `taken` counts how often each was wanted."""
-    name = wanted
-    while name in taken:
-        taken[wanted] += 1
-        name = f"{wanted}#{taken[wanted]}"
-    taken[name] = 1
-    return name
 
 
 def _entry(tensor: DraftTensor, layer: str, chunked: dict[str, Stored]) -> TensorEntry:

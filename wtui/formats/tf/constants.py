@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from wtui.errors import FormatError
 from wtui.formats.tf.dtypes import DT_STRING, is_weight_dtype
 from wtui.formats.tf.graph import Constant, Node, constant_entry, graph_nodes, read_constant
-from wtui.formats.tf.naming import unique
 from wtui.formats.tf.roles import GUESSES, INITIAL, OPERATIONS, TAKING, scope_of, uses
+from wtui.formats.unique import unique_names
 from wtui.model import Notice
 
 if TYPE_CHECKING:
@@ -77,9 +77,9 @@ def read_graph(source: Source, graph: Field, file: int, functions: bool = True) 
     weights = [f for f in found if _is_weight(f)]
     others = [f for f in found if not _is_weight(f)]
     result = GraphTensors([], [], {}, operations, texts, notices)
-    for f, name in zip(weights, unique(scope_of(f.name) for f in weights), strict=True):
+    for f, name in zip(weights, unique_names(scope_of(f.name) for f in weights), strict=True):
         result.weights.append(_weight(source, f, name, file, result.classes))
-    for f, name in zip(others, unique(f"{CONSTANTS}/{f.name}" for f in others), strict=True):
+    for f, name in zip(others, unique_names(f"{CONSTANTS}/{f.name}" for f in others), strict=True):
         result.others.append(_entry(source, f, name, file)._replace(group="state"))
     return result
 

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.formats.protobuf import LEN, blob, fields, text
-from wtui.formats.tf.naming import METRIC, NEVER_TRAINED, Named, unique
+from wtui.formats.tf.naming import METRIC, NEVER_TRAINED, Named
 from wtui.formats.tf.survey import VARIABLE_VALUE
+from wtui.formats.unique import unique_name, unique_names
 from wtui.model import LayerNode
 
 if TYPE_CHECKING:
@@ -120,22 +121,17 @@ def plant(survey: Survey, layers: Mapping[int, KerasLayer], name: str) -> KerasT
                 found.append((place, owner, trainable))
         stack.extend((child, owner, trainable, metric) for child in reversed(place.children))
     _name_variables(survey, found, layers, tree)
-    names = unique(f"metrics/{metric}/{place.attribute}" for place, metric in metrics)
-    for (place, _), unique_name in zip(metrics, names, strict=True):
+    names = unique_names(f"metrics/{metric}/{place.attribute}" for place, metric in metrics)
+    for (place, _), name in zip(metrics, names, strict=True):
         key = _value(survey, place)[1]
-        tree.metrics.append(Named(unique_name, key, place.attribute, "state", False, place.node))
+        tree.metrics.append(Named(name, key, place.attribute, "state", False, place.node))
     return tree
 
 
 def _child(owner: LayerNode, layer: KerasLayer, place: Place, paths: dict[str, int]) -> LayerNode:
     """The node of a layer, hung below its owner."""
     name = layer.name or place.attribute.lstrip("_")
-    wanted = f"{owner.path}/{name}" if owner.path else name
-    path = wanted
-    while path in paths:
-        paths[wanted] += 1
-        path = f"{wanted}#{paths[wanted]}"
-    paths[path] = 1
+    path = unique_name(f"{owner.path}/{name}" if owner.path else name, paths)
     node = LayerNode(name, path, layer.class_name, layer.config)
     owner.children.append(node)
     return node
@@ -154,7 +150,7 @@ def _name_variables(
         if times[owner.path, label] > 1 or label == "Variable":
             label = _attributes(place, layers)
         wanted.append(f"{owner.path}/{label}" if owner.path else label)
-    for (place, owner, trainable), name, label in zip(found, unique(wanted), labels, strict=True):
+    for (place, owner, trainable), name, label in zip(found, unique_names(wanted), labels, strict=True):
         saved = survey.nodes[place.node].variable
         trained = (None if saved is None else saved.trainable) if trainable else False
         role = label if label != "Variable" else name.rpartition("/")[2]

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from wtui.formats.names import natural_key
-from wtui.formats.tf.naming import STATE, Named, name_model, name_optimizers, unique
+from wtui.formats.tf.naming import STATE, Named, name_model, name_optimizers
 from wtui.formats.tf.slots import OPTIMIZER, owners_of_slots, slot_role
 from wtui.formats.tf.survey import VARIABLE_VALUE
 from wtui.formats.tf.tree import Branch
+from wtui.formats.unique import unique_names
 from wtui.model import Notice
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def by_objects(bundle: Bundle, survey: Survey) -> Listing:
     used = {a.key for node in survey.nodes for a in node.attributes if a.name == VARIABLE_VALUE}
     rest = [key for key in bundle.tensors if key not in used and key != OBJECT_GRAPH and not key.endswith(CONFIGS)]
     taken = [t.name for t in (*tensors, *(t for b in branches for t in b.tensors))]
-    names = unique([*taken, *(_readable(key) for key in rest)])[len(taken) :]
+    names = unique_names([*taken, *(_readable(key) for key in rest)])[len(taken) :]
     tensors += [_other(bundle, key, name) for key, name in zip(rest, names, strict=True)]
     return Listing(tensors, branches, missing_notices(missing))
 

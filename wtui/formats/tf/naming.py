@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from wtui.formats.tf.slots import OPTIMIZER, SUFFIXES, slot_role
 from wtui.formats.tf.survey import VARIABLE_VALUE, Place, Survey
+from wtui.formats.unique import unique_names
 
-__all__ = ["METRIC", "NEVER_TRAINED", "STATE", "Named", "NamedOptimizer", "name_model", "name_optimizers", "unique"]
+__all__ = ["METRIC", "NEVER_TRAINED", "STATE", "Named", "NamedOptimizer", "name_model", "name_optimizers"]
 
 NEVER_TRAINED = frozenset({"moving_mean", "moving_variance", "vector_u", "seed_generator_state"})
 """Names that no class of Keras gives to something it trains."""
@@ -69,7 +70,7 @@ class _Found(NamedTuple):
 def name_model(survey: Survey) -> list[Named]:
     """The variables that are no optimizer's, in the model's order."""
     found = _in_order(survey, [*_found(survey, survey.root.walk()), *_found(survey, survey.unattached)])
-    names = unique(_names(survey, found))
+    names = unique_names(_names(survey, found))
     flags = _flags(survey, found)
     return [_described(survey, f, name, flags.get(f.place.node)) for f, name in zip(found, names, strict=True)]
 
@@ -83,7 +84,7 @@ def name_optimizers(survey: Survey) -> list[NamedOptimizer]:
         path = OPTIMIZER if len(groups) == 1 else f"{OPTIMIZER}/{place.attribute}"
         scopes = {f.full_name.partition("/")[0] for f in found if "/" in f.full_name}
         scope = scopes.pop() if len(scopes) == 1 else ""
-        names = unique(f"{path}/{_own_name(f, scope)}" for f in found)
+        names = unique_names(f"{path}/{_own_name(f, scope)}" for f in found)
         variables = [
             Named(name, f.key, slot_role(f.full_name or name), OPTIMIZER, None, f.place.node)
             for name, f in zip(names, found, strict=True)
@@ -91,20 +92,6 @@ def name_optimizers(survey: Survey) -> list[NamedOptimizer]:
         plain = scope.rstrip("0123456789").replace("_", "").lower()
         made.append(NamedOptimizer(path, CLASSES.get(plain, ""), variables))
     return made
-
-
-def unique(names: Iterable[str]) -> list[str]:
-    """The names, with `#2`, `#3`, ... behind those that came before."""
-    taken: dict[str, int] = {}
-    found: list[str] = []
-    for wanted in names:
-        name = wanted
-        while name in taken:
-            taken[wanted] += 1
-            name = f"{wanted}#{taken[wanted]}"
-        taken[name] = 1
-        found.append(name)
-    return found
 
 
 def _found(survey: Survey, places: Iterable[Place]) -> list[_Found]:

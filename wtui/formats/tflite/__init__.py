@@ -11,11 +11,11 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtui.formats.boxes import cut
-from wtui.formats.tf.naming import unique
 from wtui.formats.tf.roles import scope_of
 from wtui.formats.tf.tree import Branch, grow, hang_on
 from wtui.formats.tflite.operators import FORWARDING, GUESSES, ROLES
 from wtui.formats.tflite.schema import LiteModel, Quantization, Subgraph, Tensor, read_model
+from wtui.formats.unique import unique_names
 from wtui.model import DTYPE_BITS, Catalogue, Extent, LayerNode, Part, TensorEntry
 from wtui.storage import file_ref
 
@@ -75,11 +75,11 @@ def catalogue(probe: Probe) -> Catalogue:
     first: dict[object, str] = {}
     classes: dict[str, str] = {}
     tensors = []
-    for c, name in zip(weights, unique(c.name for c in weights), strict=True):
+    for c, name in zip(weights, unique_names(c.name for c in weights), strict=True):
         tensors.append(_entry(c, name, first))
         if c.use is not None and c.use.role.endswith(("kernel", "embeddings", "alpha")):
             classes[_scope(name)] = c.use.op
-    names = unique(f"{CONSTANTS}/{c.name}" for c in others)
+    names = unique_names(f"{CONSTANTS}/{c.name}" for c in others)
     rest = [_entry(c, name, first)._replace(group="state") for c, name in zip(others, names, strict=True)]
     root = LayerNode(os.path.basename(probe.path), "")
     owners_of = grow(root, [t.layer for t in tensors])

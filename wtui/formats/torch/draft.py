@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from wtui.formats.unique import unique_name
 from wtui.model import NOTHING, Extent, LayerNode, Notice, TensorEntry
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def name_all(root: Draft) -> None:
     names: dict[str, int] = {}
     for draft, placed in _placed(root, LayerNode(root.name, "")):
         for tensor in draft.tensors:
-            tensor.name = _unique(_joined(placed.path, tensor.label[:MAX_LABEL]), names)
+            tensor.name = unique_name(_joined(placed.path, tensor.label[:MAX_LABEL]), names)
 
 
 def finish(root: Draft) -> Finished:
@@ -126,7 +127,7 @@ def finish(root: Draft) -> Finished:
     names: dict[str, int] = {}
     for draft, placed in _placed(root, node, used_up=True):
         for tensor in draft.tensors:
-            tensor.name = _unique(_joined(placed.path, tensor.label[:MAX_LABEL]), names)
+            tensor.name = unique_name(_joined(placed.path, tensor.label[:MAX_LABEL]), names)
             entries.append(_entry(tensor, placed.path))
         if draft.tensors:
             placed.tensors = list(range(len(entries) - len(draft.tensors), len(entries)))
@@ -147,7 +148,7 @@ def _placed(root: Draft, node: LayerNode, used_up: bool = False) -> Iterator[tup
         yield draft, node
         below = []
         for child in draft.children:
-            path = _unique(_joined(node.path, child.name), paths)
+            path = unique_name(_joined(node.path, child.name), paths)
             made = LayerNode(child.name, path, child.class_name, child.config)
             made.children = made.tensors = NOTHING
             below.append((child, made))
@@ -157,16 +158,6 @@ def _placed(root: Draft, node: LayerNode, used_up: bool = False) -> Iterator[tup
             draft.children, draft._by_name = NOTHING, None
         if below:
             stack.extend(reversed(below))
-
-
-def _unique(wanted: str, taken: dict[str, int]) -> str:
-    """`wanted`, or the first of `wanted#2`, `wanted#3`, ... that is free; `taken` counts how often each was wanted."""
-    name = wanted
-    while name in taken:
-        taken[wanted] += 1
-        name = f"{wanted}#{taken[wanted]}"
-    taken[name] = 1
-    return name
 
 
 def _entry(tensor: DraftTensor, layer: str) -> TensorEntry:
