@@ -28,7 +28,6 @@ from tests.formats.onnx_files import (
 from wtui.engine.blocks import plan_blocks
 from wtui.errors import CodecError, FormatError
 from wtui.formats import onnx, open_catalogue
-from wtui.formats.onnx import messages
 from wtui.formats.probe import Probe
 from wtui.insight.roles import axes
 from wtui.storage import Files
@@ -378,7 +377,7 @@ def test_constants_in_nodes_inner_graphs_and_functions(tmp_path: Path) -> None:
 
 def test_names_that_come_twice_stay_apart(tmp_path: Path) -> None:
     found = opened(tmp_path / "a.onnx", [], [initializer("w", 1)[1], initializer("w", 2)[1], initializer("", 3)[1]])
-    assert [(t.name, t.shape) for t in found.tensors] == [("w", (1,)), ("w (2)", (2,)), ("unnamed", (3,))]
+    assert [(t.name, t.shape) for t in found.tensors] == [("w", (1,)), ("w#2", (2,)), ("unnamed", (3,))]
 
 
 def test_metadata(tmp_path: Path) -> None:
@@ -483,11 +482,3 @@ def test_hostile_files(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.onnx"
     path.write_bytes(data)
     check_opens_or_refuses(path, "onnx")
-
-
-def test_a_file_of_too_many_fields_is_read_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "MAX_FIELDS", 2000)
-    found = opened(tmp_path / "a.onnx", [], [initializer(f"w{i}", 2)[1] for i in range(1000)])
-    assert 300 < len(found.tensors) < 500
-    assert found.warnings[0].lost
-    assert all(t.shape == (2,) and not t.problem for t in found.tensors)

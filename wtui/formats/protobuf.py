@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from struct import unpack
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from wtui.errors import FormatError
-
-if TYPE_CHECKING:
-    from wtui.storage import Source
 
 __all__ = [
     "FIXED32",
@@ -22,6 +19,7 @@ __all__ = [
     "LEN",
     "VARINT",
     "Field",
+    "Readable",
     "blob",
     "fields",
     "float32",
@@ -49,6 +47,21 @@ MAX_INTEGERS = 1 << 20
 """Integers of one packed field that are taken into memory."""
 
 
+class Readable(Protocol):
+    """What messages are read from: a `Source`, or a part of one that is kept."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in an error."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The bytes `offset : offset + length`."""
+
+
 class Field(NamedTuple):
     """One field of a message; its payload is the bytes `start:stop` of the source."""
 
@@ -61,7 +74,7 @@ class Field(NamedTuple):
     stop: int
 
 
-def fields(source: Source, start: int, stop: int, *, cut: bool = False) -> Iterator[Field]:
+def fields(source: Readable, start: int, stop: int, *, cut: bool = False) -> Iterator[Field]:
     """The fields of the message in the bytes `start:stop`, in the order in which they stand.
 
     Give it a `CachedSource` (`probe.source`): nested messages are read through the same blocks. FormatError where the
@@ -77,8 +90,7 @@ def fields(source: Source, start: int, stop: int, *, cut: bool = False) -> Itera
         if at - base + HEADER > len(window) and base + len(window) < stop:
             base, window = at, source.read(at, min(WINDOW, stop - at))
         try:
-            key, i = varint(window, at - base)
-            field = _field(key, window, i, base)
+            field = _short(window, at - base, base) or _field(window, at - base, base)
         except (IndexError, ValueError) as error:
             if cut and isinstance(error, IndexError) and stop - at < HEADER:
                 return
@@ -97,8 +109,7 @@ def message(data: bytes, start: int = 0, stop: int | None = None) -> Iterator[Fi
     at = start
     while at < stop:
         try:
-            key, i = varint(data, at)
-            field = _field(key, data, i, 0)
+            field = _short(data, at, 0) or _field(data, at, 0)
         except (IndexError, ValueError) as error:
             raise FormatError("some bytes are no protobuf message", hint=str(error)) from None
         at = field.stop
@@ -107,8 +118,22 @@ def message(data: bytes, start: int = 0, stop: int | None = None) -> Iterator[Fi
         yield field
 
 
-def _field(key: int, window: bytes, i: int, base: int) -> Field:
-    """The field behind a key; `window` begins at the offset `base`. ValueError for what protobuf does not know."""
+def _short(window: bytes, at: int, base: int) -> Field | None:
+    """The field at `at` if its number, and its value or length, take a byte each, as most do."""
+    key, value = window[at], window[at + 1]
+    if value < 0x80 and 7 < key < 0x80:
+        wire = key & 7
+        if wire == LEN:
+            start = base + at + 2
+            return Field(key >> 3, LEN, 0, start, start + value)
+        if wire == VARINT:
+            return Field(key >> 3, VARINT, value, base + at + 1, base + at + 2)
+    return None
+
+
+def _field(window: bytes, at: int, base: int) -> Field:
+    """The field at `at`; `window` begins at the offset `base`. ValueError for what protobuf does not know."""
+    key, i = varint(window, at)
     number, wire = key >> 3, key & 7
     if not number:
         raise ValueError("field number 0")
@@ -158,7 +183,7 @@ def float64(value: int) -> float:
     return float(unpack("<d", value.to_bytes(8, "little"))[0])
 
 
-def blob(source: Source, field: Field, limit: int = MAX_TEXT) -> bytes:
+def blob(source: Readable, field: Field, limit: int = MAX_TEXT) -> bytes:
     """The payload of a LEN field; FormatError if it has more than `limit` bytes."""
     length = field.stop - field.start
     if length > limit:
@@ -166,12 +191,12 @@ def blob(source: Source, field: Field, limit: int = MAX_TEXT) -> bytes:
     return source.read(field.start, length)
 
 
-def text(source: Source, field: Field) -> str:
+def text(source: Readable, field: Field) -> str:
     """The payload of a LEN field as text; bytes that are no UTF-8 become U+FFFD."""
     return blob(source, field).decode("utf-8", "replace")
 
 
-def integers(source: Source, field: Field) -> list[int]:
+def integers(source: Readable, field: Field) -> list[int]:
     """The signed integers of a repeated field: one (VARINT) or those packed in it (LEN)."""
     if field.wire != LEN:
         return [signed(field.value)]

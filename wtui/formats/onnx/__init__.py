@@ -7,22 +7,25 @@ axes, epsilons, scales) stand apart in a last layer and do not count as paramete
 from __future__ import annotations
 
 import os
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from wtui.errors import FormatError
 from wtui.formats.onnx.blocks import Blocked, blockwise
 from wtui.formats.onnx.layers import Held, held_tensors, module_of, node_path
-from wtui.formats.onnx.messages import MAX_FIELDS, Model, Reader
+from wtui.formats.onnx.messages import Model, Reader
 from wtui.formats.onnx.quantised import dequantised, scales_of
 from wtui.formats.onnx.roles import ELEMENTWISE, is_major, is_parameter, role_of_input
 from wtui.formats.onnx.values import DTYPES, Places
+from wtui.formats.onnx.walk import MAX_FIELDS, MAX_OUTLINE, MAX_TENSORS, Walk
 from wtui.formats.protobuf import LEN, Field, fields
+from wtui.formats.unique import unique_name
 from wtui.model import Catalogue, LayerNode, Notice, TensorEntry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wtui.formats.onnx.messages import StoredTensor
+    from wtui.formats.onnx.stored import StoredTensor
     from wtui.formats.probe import Probe
 
 __all__ = ["catalogue", "sniff"]
@@ -88,25 +91,34 @@ def _is_cut_off(probe: Probe) -> bool:
 def catalogue(probe: Probe) -> Catalogue:
     """All tensors of the model that are constant; FormatError if it has no graph."""
     cut = _is_cut_off(probe)
-    reader = Reader(probe.source, cut=cut)
+    walk = Walk(probe.source, cut=cut)
+    reader = Reader(walk)
     model = reader.model()
     places = Places(probe)
+    _tell_limits(walk, places.notices)
     if cut:
         text = "was cut off, or is damaged: it ends inside its graph, and what comes behind is not known"
         places.notices.append(Notice("", f"the file {text}", lost=True))
+    metadata, opset = _metadata(model), model.metadata["opsets"].get("ai.onnx")
     tensors = held_tensors(model)
-    constants = {held.name: held.stored for held in tensors}
+    constants = {held.name: held.stored for held in tensors if held.first}
     tree = _Tree(reader, places, constants, model.graph.name or os.path.basename(probe.path))
-    for held in tensors:
-        tree.add(held)
-    if reader.is_exhausted:
-        message = f"only its first {MAX_FIELDS:,} fields are read: what follows is not listed"
-        places.notices.append(Notice("", message, lost=True))
-    metadata = _metadata(model)
+    del model
+    tensors.reverse()
+    while tensors:  # there may be hundreds of thousands, which are let go of one by one
+        tree.add(tensors.pop())
     producer = " ".join(str(metadata[k]) for k in ("producer", "producer version") if k in metadata)
-    opset = model.metadata["opsets"].get("ai.onnx")
     title = "ONNX" + (f" opset {opset}" if opset else "") + (f", {producer}" if producer else "")
     return Catalogue(probe.path, title[:80], places.files, tree.ordered(), tree.root, metadata, places.notices)
+
+
+def _tell_limits(walk: Walk, notices: list[Notice]) -> None:
+    if walk.is_full:
+        text = f"has more than {MAX_TENSORS:,} tensors, or {MAX_OUTLINE:,} tensors and nodes: the others are not listed"
+        notices.append(Notice("", f"the file {text}", lost=True))
+    if walk.is_exhausted:
+        text = f"has more than {MAX_FIELDS:,} fields: what its last nodes do, and hold, is not read"
+        notices.append(Notice("", f"the file {text}", lost=True))
 
 
 class _Tree:
@@ -118,9 +130,9 @@ class _Tree:
         self._places = places
         self._constants_by_name = constants
         self._nodes = {"": self.root}
-        self._entries: list[tuple[LayerNode, TensorEntry]] = []
+        self._entries: list[TensorEntry] = []
         self._constants = LayerNode(CONSTANTS, CONSTANTS)
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
         self._paths: dict[int, str] = {}
         self._major: set[str] = set()
@@ -129,9 +141,10 @@ class _Tree:
         """Take in a tensor, under the layer that it belongs to."""
         values, shape, arguments = self._values(held)
         op, position = (held.use.step.node.op, held.use.position) if held.use else ("", 0)
-        role, inferred = _role(held, op, position)
+        module = module_of(held.name)
+        role, inferred = _role(held, op, position, module[1] if module else "")
         counts = is_parameter(op, role, values.dtype, shape, constant=held.constant)
-        node = self._layer(held) if counts else self._constants
+        node = self._layer(held, module[0] if module else "") if counts else self._constants
         entry = TensorEntry(
             self._unique(held),
             node.path,
@@ -145,7 +158,8 @@ class _Tree:
             inferred=inferred,
             problem=values.problem,
         )
-        self._entries.append((node, entry))
+        node.tensors.append(len(self._entries))
+        self._entries.append(entry)
 
     def _values(self, held: Held) -> Blocked:
         """Where a tensor's values lie, and the scales of a quantised one."""
@@ -161,26 +175,22 @@ class _Tree:
 
     def ordered(self) -> list[TensorEntry]:
         """The entries in order of depth; the nodes of the tree then know them by number."""
-        held: dict[int, list[TensorEntry]] = {}
-        for node, entry in self._entries:
-            held.setdefault(id(node), []).append(entry)
-        if id(self._constants) in held:
+        if self._constants.tensors:
             self.root.children.append(self._constants)
         ordered: list[TensorEntry] = []
         for node in self.root.walk():
-            for entry in held.get(id(node), ()):
-                node.tensors.append(len(ordered))
-                ordered.append(entry)
+            first = len(ordered)
+            ordered += [self._entries[i] for i in node.tensors]
+            node.tensors = list(range(first, len(ordered)))
         return ordered
 
-    def _layer(self, held: Held) -> LayerNode:
-        module = module_of(held.name)
-        path = module[0] if module else self._path_of_node(held)
-        node = self._node(path)
+    def _layer(self, held: Held, module: str) -> LayerNode:
+        path = module or self._path_of_node(held)
+        node = self._nodes.get(path) or self._node(path)
         step = held.use.step if held.use else None
         if step is not None and path and (not node.class_name or (path not in self._major and is_major(step.node.op))):
             node.class_name = step.node.op
-            pairs = (self._reader.attribute(f) for f in step.node.attributes)
+            pairs = self._reader.attributes(step.node).items()
             config = {name: value for name, value in pairs if value is not None}
             node.config = {**config, TRANSPOSED: True} if held.use and held.use.is_transposed else config
             if is_major(step.node.op):
@@ -202,12 +212,12 @@ class _Tree:
         found = self._nodes.get(path)
         if found is not None:
             return found
-        if len(path) - len(path.translate({46: None, 47: None})) > MAX_LEVELS:
+        if path.count(".") + path.count("/") > MAX_LEVELS:
             above, name = "", path
         else:
             cut = max(path.rfind("."), path.rfind("/"))
             above, name = path[: max(cut, 0)], path[cut + 1 :] or path
-        node = self._nodes[path] = LayerNode(name, path)
+        node = self._nodes[path] = LayerNode(intern(name), path)
         self._node(above).children.append(node)
         return node
 
@@ -216,28 +226,15 @@ class _Tree:
         name = held.name or "unnamed"
         if name in self._names and held.scope:
             name = f"{'/'.join(held.scope)}/{name}"
-        number, unique = 1, name
-        while unique in self._names:
-            number += 1
-            unique = f"{name} ({number})"
-        self._names.add(unique)
-        return unique
+        return unique_name(name, self._names)
 
 
-def _role(held: Held, op: str, position: int) -> tuple[str, str]:
-    """What a tensor is to the operator that takes it, and whether that is a guess."""
+def _role(held: Held, op: str, position: int, last: str) -> tuple[str, str]:
+    """What a tensor is to the operator that takes it, and whether that is a guess; `last`: what its name ends in."""
     role = role_of_input(op, position)
-    shape = held.stored.shape
-    if op in ELEMENTWISE and role:
-        is_vector = sum(n != 1 for n in shape) <= 1
-        role, guess = (role, GUESSED) if is_vector else ("", "")
-        return role or _last_part(held.name), guess
-    return role or _last_part(held.name), ""
-
-
-def _last_part(name: str) -> str:
-    module = module_of(name)
-    return module[1] if module else ""
+    if op in ELEMENTWISE and role and sum(n != 1 for n in held.stored.shape) <= 1:
+        return role, GUESSED
+    return (role if op not in ELEMENTWISE else "") or last, ""
 
 
 def _metadata(model: Model) -> dict[str, Any]:

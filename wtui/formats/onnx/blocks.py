@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wtui.formats.onnx.layers import Use
-    from wtui.formats.onnx.messages import Reader, StoredTensor
+    from wtui.formats.onnx.messages import Reader
     from wtui.formats.onnx.quantised import Arguments
+    from wtui.formats.onnx.stored import StoredTensor
     from wtui.formats.onnx.values import Places, Values
 
 __all__ = ["Blocked", "blockwise"]
 
 NARROW = ("int4", "uint4", "int8", "uint8")
 FLOATS = ("float32", "float16", "bfloat16")
+
+OPERATORS = ("MatMulNBits", "DequantizeLinear", "GatherBlockQuantized")
+"""Those that may have them."""
 
 PACKED = "packed integers, which are no values"
 N_BITS = {4: "uint4", 8: "uint8"}
@@ -86,7 +90,9 @@ def blockwise(
 ) -> Blocked | None:  # fmt: skip
     """What the tensor that an operator takes stands for; None if it has no scales for blocks."""
     node = use.step.node
-    attributes = dict(reader.attribute(f) for f in node.attributes)
+    if node.op not in OPERATORS:
+        return None
+    attributes = reader.attributes(node)
     size = attributes.get("block_size")
     if not isinstance(size, int) or size <= 0:
         return None

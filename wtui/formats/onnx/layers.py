@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from sys import intern
 from typing import TYPE_CHECKING, NamedTuple
 
 from wtui.formats.onnx.roles import PASSING
 
 if TYPE_CHECKING:
-    from wtui.formats.onnx.messages import Graph, Model, Node, StoredTensor
+    from wtui.formats.onnx.messages import Graph, Model, Node
+    from wtui.formats.onnx.stored import StoredTensor
 
 __all__ = ["Held", "Step", "Use", "held_tensors", "module_of", "node_path"]
 
@@ -67,10 +69,7 @@ def held_tensors(model: Model) -> list[Held]:
         for position, name in enumerate(step.node.inputs):
             if name:
                 uses.setdefault(name, []).append(Use(step, position))
-    held = [
-        h._replace(use=_final_use(h.name, h.scope, uses), first=_first_use(h.name, h.scope, uses))
-        for h in _constants(model, steps)
-    ]
+    held = [_used(h, uses) if h.name in uses else h for h in _constants(model, steps)]
     last = len(steps)
     return sorted(held, key=lambda h: (h.use.step.number, h.use.position) if h.use else (last, 0))
 
@@ -78,7 +77,7 @@ def held_tensors(model: Model) -> list[Held]:
 def module_of(name: str) -> tuple[str, str] | None:
     """Module and parameter of a tensor's name as torch gives it, None for other names."""
     match = _MODULE.match(name)
-    return (match[1], match[2]) if match else None
+    return (match[1], intern(match[2])) if match else None
 
 
 def node_path(node: Node, number: int) -> str:
@@ -132,6 +131,11 @@ def _constants(model: Model, steps: list[Step]) -> Iterator[Held]:
         for attribute, graph in step.node.graphs:
             for tensor in graph.tensors:
                 yield Held(tensor.name, tensor, _inner(step, attribute), False, None)
+
+
+def _used(held: Held, uses: dict[str, list[Use]]) -> Held:
+    """The same tensor with the operators that take it."""
+    return held._replace(use=_final_use(held.name, held.scope, uses), first=_first_use(held.name, held.scope, uses))
 
 
 def _final_use(name: str, scope: Scope, uses: dict[str, list[Use]]) -> Use | None:

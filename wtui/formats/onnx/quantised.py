@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wtui.formats.onnx.layers import Use
-    from wtui.formats.onnx.messages import Reader, StoredTensor
+    from wtui.formats.onnx.messages import Reader
+    from wtui.formats.onnx.stored import StoredTensor
     from wtui.formats.onnx.values import Places, Values
 
 __all__ = ["Arguments", "dequantised", "scales_of"]
@@ -49,7 +50,7 @@ def scales_of(
     integers, scale, point, axis = _INPUTS.get(node.op, (-1, 0, 0, 0))
     if use.position != integers or dtype not in INTEGERS or len(node.inputs) <= scale:
         return None
-    attributes = dict(reader.attribute(f) for f in node.attributes)
+    attributes = reader.attributes(node)
     if attributes.get("block_size"):
         return None
     axis = attributes.get("axis", axis)

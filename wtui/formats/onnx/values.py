@@ -15,7 +15,7 @@ from wtui.model import RAW, Extent, FileRef, Notice, Part, stored_bytes
 from wtui.storage import file_ref
 
 if TYPE_CHECKING:
-    from wtui.formats.onnx.messages import StoredTensor
+    from wtui.formats.onnx.stored import StoredTensor
     from wtui.formats.probe import Probe
     from wtui.storage import Source
 
@@ -78,8 +78,8 @@ class Places:
             return Values(dtype, (), problem=f"values of type {dtype} cannot be decoded")
         if tensor.external is not None:
             return self._external(tensor, dtype)
-        if tensor.raw:
-            return Values(dtype, (_part(0, tensor.raw[-1].start, tensor.raw[-1].stop),))
+        if tensor.raw is not None:
+            return Values(dtype, (Part(tensor.raw),))
         return _typed(tensor, dtype)
 
     def _external(self, tensor: StoredTensor, dtype: str) -> Values:
@@ -127,7 +127,7 @@ def _typed(tensor: StoredTensor, dtype: str) -> Values:
         return Values(dtype, (), problem=problem)
     if any(f.wire != LEN for f in tensor.typed):
         return Values(dtype, (), problem="its values are stored one by one, which is listed but not decoded")
-    parts = tuple(_part(0, f.start, f.stop) for f in tensor.typed)
+    parts = tuple(Part(Extent(0, f.start, f.stop - f.start)) for f in tensor.typed)
     kinds = {f.number for f in tensor.typed}
     plain = {FLOATS: ("float32", "complex64"), DOUBLES: ("float64", "complex128")}
     (kind,) = kinds if len(kinds) == 1 else (0,)
@@ -137,10 +137,6 @@ def _typed(tensor: StoredTensor, dtype: str) -> Values:
     if len(parts) > 1 or parts[0].extent.length > MAX_VARINTS:
         return Values(dtype, (), problem="its values are stored as too many integers of varying length")
     return Values(dtype, parts, VARINTS)
-
-
-def _part(file: int, start: int, stop: int) -> Part:
-    return Part(Extent(file, start, stop - start))
 
 
 def _number(text: str) -> int | None:
