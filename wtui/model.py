@@ -222,13 +222,15 @@ class Catalogue:
 
 
 def _sum(tensors: Iterable[TensorEntry]) -> Totals:
+    sizes: dict[tuple[tuple[int, ...], str], tuple[int, int]] = {}
     count = parameters = trainable = non_trainable = size = 0
     for t in tensors:
         if t.counted:
-            n = t.size
+            key = (t.shape, t.dtype)
+            n, nbytes = sizes.get(key) or sizes.setdefault(key, (t.size, t.nbytes))
             count += 1
             parameters += n
-            size += t.nbytes
+            size += nbytes
             if t.trainable:
                 trainable += n
             elif t.trainable is not None:

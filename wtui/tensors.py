@@ -154,7 +154,9 @@ class TensorEntry(NamedTuple):
     @property
     def counted(self) -> bool:
         """Whether the tensor's parameters belong to the model's totals, and its values to those of its layer."""
-        return self.group == "model" and self.alias_of is None and not self.is_counter
+        if self.group != "model" or self.alias_of is not None:
+            return False
+        return self.role not in COUNTERS or not self.is_counter
 
     @property
     def is_counter(self) -> bool:

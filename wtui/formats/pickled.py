@@ -78,6 +78,10 @@ class _PickleFile:
         self._file = file
         self._runs: dict[int, tuple[Storage, Run] | None] = {}
 
+    def whole(self, key: str) -> Extent | None:
+        """None: every storage is in a file of its own."""
+        return None
+
     def inside(self, offset: int, length: int) -> Extent | None:
         """Bytes of the pickle itself."""
         return Extent(0, offset, length)

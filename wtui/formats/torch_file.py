@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from wtui.errors import FormatError, WtuiError
 from wtui.formats.absent import why_absent
 from wtui.formats.torch.archive import PICKLE, Archive, Loaded
-from wtui.formats.torch.describe import danger_notice, describe
+from wtui.formats.torch.describe import danger_notice, describe, describe_finished
 from wtui.formats.torch.draft import STATE, Draft
+from wtui.formats.torch.flat import flat_model
 from wtui.formats.torch.legacy import LegacyFile, is_legacy
 from wtui.formats.torch.sections import read_sections
 from wtui.formats.torch.tensors import Tensors
@@ -24,6 +25,7 @@ from wtui.storage import file_ref
 
 if TYPE_CHECKING:
     from wtui.formats.probe import Probe
+    from wtui.formats.torch.draft import Finished
     from wtui.storage import StoredFile
 
 __all__ = ["Opened", "catalogue", "open_file", "sniff"]
@@ -46,6 +48,16 @@ class Opened(NamedTuple):
     """The archive, if it is TorchScript."""
 
 
+class _Seen(NamedTuple):
+    """What a file was found to be."""
+
+    title: str
+    metadata: dict[str, Any]
+    notices: list[Notice]
+    flat: Finished | None = None
+    """Its tree, where that could be made at once."""
+
+
 def sniff(probe: Probe) -> bool:
     """A zip archive with a `data.pkl`, the magic number of the legacy format, or the tar of PyTorch 0.1."""
     head = probe.head
@@ -58,23 +70,28 @@ def catalogue(probe: Probe) -> Catalogue:
     """Everything that the file holds, in its own order; FormatError if it cannot be understood."""
     files: list[FileRef] = []
     visitor, root = Visitor(), Draft(os.path.basename(probe.path))
-    title, metadata, notices = _visit(probe.file, files, root, visitor)
-    return describe(probe.path, title, files, root, visitor, metadata, [*notices, *_placeholders(root)], probe)
+    seen = _visit(probe.file, files, root, visitor)
+    if seen.flat is not None:
+        return describe_finished(probe.path, seen.title, files, seen.flat, seen.metadata, seen.notices, probe)
+    notices = [*seen.notices, *_placeholders(visitor)]
+    return describe(probe.path, seen.title, files, root, visitor, seen.metadata, notices, probe)
 
 
-def _visit(
-    file: StoredFile, files: list[FileRef], root: Draft, visitor: Visitor
-) -> tuple[str, dict[str, Any], list[Notice]]:
-    """List everything below `root`; (title, metadata, notices). What the pickle was made of is let go on return."""
+def _visit(file: StoredFile, files: list[FileRef], root: Draft, visitor: Visitor) -> _Seen:
+    """List everything below `root`, or at once as a whole. What the pickle was made of is let go on return."""
     opened = open_file(file, files)
-    sections = read_sections(opened.loaded.root, root, visitor, Tensors(opened.loaded.places))
+    tensors = Tensors(opened.loaded.places)
+    flat = flat_model(opened.loaded.root, root.name, tensors) if opened.script is None else None
+    if flat is not None:
+        return _Seen(f"PyTorch, {opened.kind}", {"file": opened.metadata, "checkpoint": {}}, opened.notices, flat)
+    sections = read_sections(opened.loaded.root, root, visitor, tensors)
     if opened.script is not None:
         _constants(opened.script, root, visitor)
     facts = {**opened.metadata, **({"model key": sections.model_key} if sections.model_key else {})}
     version = sections.facts.get("pytorch-lightning_version")
     title = "PyTorch Lightning" + (f" {version[:20]}" if isinstance(version, str) else "") if version else "PyTorch"
     title = opened.kind if opened.kind.startswith("TorchScript") else f"{title}, {opened.kind}"
-    return title, {"file": facts, "checkpoint": sections.facts}, opened.notices
+    return _Seen(title, {"file": facts, "checkpoint": sections.facts}, opened.notices)
 
 
 def open_file(file: StoredFile, files: list[FileRef]) -> Opened:
@@ -124,15 +141,12 @@ def _records(archive: Archive) -> dict[str, Any]:
     return found
 
 
-def _placeholders(root: Draft) -> list[Notice]:
+def _placeholders(visitor: Visitor) -> list[Notice]:
     """A notice on what ZeRO stage 3 leaves in a rank's own file."""
-    shapes = [t.found.shape for d in root.walk() for t in d.tensors]
-    count = shapes.count((0,))
-    if count < MIN_PLACEHOLDERS or count * 2 < len(shapes):
+    count, listed = visitor.placeholders, visitor.listed
+    if count < MIN_PLACEHOLDERS or count * 2 < listed:
         return []
-    message = (
-        f"{count:,} of {len(shapes):,} tensors have shape [0]: placeholders, as DeepSpeed's ZeRO stage 3 leaves them"
-    )
+    message = f"{count:,} of {listed:,} tensors have shape [0]: placeholders, as DeepSpeed's ZeRO stage 3 leaves them"
     return [Notice("", f"{message}; their values are in the files of the optimizer: open the folder")]
 
 

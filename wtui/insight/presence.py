@@ -77,10 +77,10 @@ def _rows(catalogue: Catalogue) -> dict[str, set[int]]:
     stack = [catalogue.root]
     while stack:
         node = stack.pop()
-        if node.name == "experts":
-            continue  # thousands of layers, and no row of blocks among them
+        if not node.children or node.name == "experts":
+            continue  # of experts there are thousands of layers, and no row of blocks among them
         stack.extend(reversed(node.children))
-        if node.children and node.name in _ROWS:
+        if node.name in _ROWS:
             for block in node.children:
                 if block.name.isdecimal() and len(block.name) < 5 and any(map(weighs, block.children)):
                     rows.setdefault(node.path, set()).add(int(block.name))

@@ -5,6 +5,7 @@ A model of 200,000 tensors is listed too, so whatever depends only on shape and 
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from wtui.model import layer_sums, nodes_holding
@@ -30,6 +31,9 @@ _LISTING = (
     Column("trainable", right=False, keep=1),
     Column("", right=False, keep=0, prose=True),
 )
+
+_TOLD = attrgetter("shape", "dtype", "trainable", "alias_of", "problem", "encoding_args")
+"""What the cells behind a tensor's name depend on."""
 
 _YES_NO = {True: "yes", False: "no", None: "?"}
 
@@ -100,7 +104,7 @@ class _Words:
 
     def of_tensor(self, tensor: TensorEntry) -> tuple[str, ...]:
         """Of a tensor."""
-        key = (tensor.shape, tensor.dtype, tensor.trainable, tensor.alias_of, tensor.problem, tensor.encoding_args)
+        key = _TOLD(tensor)
         return self._tensors.get(key) or self._tensors.setdefault(key, _about(tensor))
 
 

@@ -34,6 +34,9 @@ TENSOR_COST = 320
 OPERATIONS = 32
 """Operations that a run counts for, as many as it has: what is listed behind it takes time and memory all the same."""
 
+MAX_KEY = 1000
+"""Bytes of a key that is pushed without being looked at closely."""
+
 ZERO = b"K\0"
 """The opcode that pushes the offset of most tensors."""
 
@@ -51,15 +54,14 @@ _PUTS = (rb"r(....)", rb"(\x94)")
 
 @cache
 def _pattern(memoized: bool) -> re.Pattern[bytes]:
-    """A call of _rebuild_tensor_v2, and the key of the next tensor if it is a plain one; in protocols 2 and 3, or with
-    `memoized` in 4 and 5, which do not number the entries of the memo."""
+    """A call of _rebuild_tensor_v2 in protocols 2 and 3, or with `memoized` in 4 and 5, which do not number the entries
+    of the memo."""
     put, text = _PUTS[memoized], _TEXTS[memoized]
     key, location = text % rb"[0-9]{1,20}", text % rb"[a-z]{2,12}(?::[0-9]{1,3})?"
     axes = rb"(?:\)|(%s{1,3}[\x85-\x87]|\(%s{4,8}t)%s)" % (_INT, _INT, put)
     parts = (
         _GET, rb"\(\(", _GET, _GET, rb"(?:", key, rb"|", _GET, rb")(?:", _GET, rb"|", location, rb")(", _INT, rb")t",
         put, rb"Q(", _INT, rb")", axes, axes, rb"([\x88\x89])", _GET, rb"\)R", put, rb"t", put, rb"R", put,
-        rb"(?:", text % rb"[ -~]{1,255}?", rb"(?=h.\(\())?",
     )  # fmt: skip
     return re.compile(b"".join(parts), re.DOTALL)
 
@@ -68,15 +70,38 @@ _FORM = itemgetter(0, 1, 2, 7, 8, 9, 11, 14, 16, 18, 19)
 """The groups that are the same for all tensors of one shape and type: function, word, class, place, its length and
 text, items of the storage, shape, strides, whether a gradient is wanted, class of the hooks."""
 
-_NUMBERS = itemgetter(5, 10, 12, 15, 17, 20, 21, 22)
+_NUMBERED = (5, 10, 12, 15, 17, 20, 21, 22)
+_NUMBERS = itemgetter(*_NUMBERED)
 """The groups that are numbers of the memo: of key, place, id, shape, strides, hooks, arguments, tensor."""
-
-TENSOR = 23
-"""The last of these, counted as the pattern counts: what follows it is the next tensor's key."""
-
 
 _COUNTED = [(sum(1 << 32 * i for i in range(n)), sum(i << 32 * i for i in range(n))) for n in range(9)]
 """By n: (a, b) so that n numbers of four bytes, from m on, are `a * m + b` when they are read as one."""
+
+
+class _Likeness:
+    """The bytes that come again in other tensors of one form that begin with storages of their own."""
+
+    __slots__ = ("base", "following", "form", "head", "length", "step")
+
+    def __init__(self, form: Form, head: bytes, tail: bytes, step: int, entries: int) -> None:
+        self.form = form
+        self.head = head
+        """Up to the opcode of the storage's key."""
+        self.length = len(tail)
+        """Bytes behind the key."""
+        self.base = int.from_bytes(tail, "little") - step * entries
+        self.step = step
+        """Read as one number they are `base + step * n`, of a memo of n entries."""
+        self.following = self
+        """What came behind such a tensor the last time: modules of a model repeat themselves."""
+
+
+def _likeness(found: re.Match[bytes], form: Form, entries: int) -> _Likeness:
+    """Of a tensor that was found when the memo had so many entries, in a protocol that numbers them."""
+    start = found.end(5)
+    tail = found.string[start : found.end()]
+    step = sum(1 << 8 * (found.start(group + 1) - start) for group in _NUMBERED if found[group + 1])
+    return _Likeness(form, found.string[found.start() : found.start(4)], tail, step, entries)
 
 
 class Runs:
@@ -85,70 +110,110 @@ class Runs:
     def __init__(self, machine: Machine) -> None:
         self._m = machine
         self._forms: dict[tuple[bytes, ...], Form | None] = {}
+        self._likes: dict[tuple[bytes, ...], _Likeness] = {}
+        self._last: _Likeness | None = None
+        """Of the last tensor, where there is one."""
 
     def forget(self) -> None:
         """An entry of the memo was replaced: what the bytes stand for has to be looked up anew."""
         self._forms.clear()
+        self._likes.clear()
+        self._last = None
 
     def read(self) -> bool:
         """Push the tensor that begins at the stream's next byte, and keys and tensors behind it; False if none does."""
         m = self._m
-        stream, memo, push, match = m.stream, m.memo, m.stack.append, _pattern(m.protocol > 3).match
-        numbered, done, size = m.protocol < 4, 0, 0
-        while found := match(stream.data, stream.at):
-            groups = found.groups(b"")
-            made = self._tensor(groups, numbered)
+        push, match = m.stack.append, _pattern(m.protocol > 3).match
+        done = size = 0
+        while True:
+            made = self._alike()
             if made is None:
-                break
+                found = match(m.stream.data, m.stream.at)
+                made = self._tensor(found) if found else None
+                if found is None or made is None:
+                    break
+                m.stream.at = found.end()
             push(made)
             done += 1
-            length, text, number = groups[23:]
-            if text and length[0] == len(text) and (not numbered or int.from_bytes(number, "little") == len(memo)):
-                key = text.decode("ascii")
-                push(key)
-                memo.append(key)
-                size += len(key)
-                stream.at = found.end()
-                continue
-            stream.at = found.end(TENSOR)
-            if not self._key():
+            length = self._key()
+            if length < 0:
                 break
+            size += length
         m.count(OPERATIONS * done, TENSOR_COST * done + size)
         return done > 0
 
-    def _key(self) -> bool:
-        """Push the text that comes next and put it into the memo; False if anything else comes, or the window ends."""
+    def _key(self) -> int:
+        """Push the text that comes next and put it into the memo; its length, -1 if anything else comes, or the window
+        ends."""
         m = self._m
         stream, data, at = m.stream, m.stream.data, m.stream.at
         if at + 5 > len(data):
-            return False
+            return -1
         long, short = data[at] == 0x58, data[at] == 0x8C
         length = int.from_bytes(data[at + 1 : at + 5], "little") if long else data[at + 1]
         start = at + (5 if long else 2)
-        if not (long or short) or start + length + 5 > len(data):
-            return False
+        end = start + length
+        if not (long or short) or end + 5 > len(data):
+            return -1
         stream.at = start
-        m.stack.append(m.text(length))
-        at = stream.at
-        if data[at] == 0x72:
-            stream.at = at + 5
-            m.remember(int.from_bytes(data[at + 1 : at + 5], "little"))
-        elif data[at] == 0x94:
-            stream.at = at + 1
+        text = data[start:end] if length <= MAX_KEY else b"\n"
+        key = text.decode() if text.isascii() else "\n"
+        m.stack.append(key if key.isprintable() else m.text(length))
+        if data[end] == 0x72:
+            stream.at = end + 5
+            m.remember(int.from_bytes(data[end + 1 : end + 5], "little"))
+        elif data[end] == 0x94:
+            stream.at = end + 1
             m.remember(len(m.memo))
-        return True
+        else:
+            stream.at = end
+        return length
 
-    def _tensor(self, groups: tuple[bytes, ...], numbered: bool) -> Object | None:
+    def _alike(self) -> Object | None:
+        """The record of the call that comes next if it differs from one that came before in its storage, and in the
+        numbers that follow from the length of the memo."""
+        m = self._m
+        if self._last is None:
+            return None
+        like = self._last.following
+        data, memo = m.stream.data, m.memo
+        start = m.stream.at + len(like.head) + 4
+        if start > len(data) or not data.startswith(like.head, m.stream.at):
+            return None
+        stop = start + data[start - 4]
+        text, end = data[start:stop], stop + like.length
+        if end > len(data) or data[start - 3 : start] != b"\0\0\0" or len(text) > 20 or not text.isdigit():
+            return None
+        if int.from_bytes(data[stop:end], "little") != like.base + like.step * len(memo):
+            return None
+        m.stream.at = end
+        self._last = like
+        key = text.decode()
+        memo.append(key)
+        return self._made(like.form, key, 0)
+
+    def _made(self, form: Form, key: str, offset: int) -> Object:
+        """The record of a call, with the entries of the memo that come behind those of its key and place."""
+        memo = self._m.memo
+        given = Deferred(form, key, offset, len(memo))
+        made = Object(form.callee, given)
+        memo += (made,) * form.entries
+        self._m.persistent.append(given)
+        return made
+
+    def _tensor(self, found: re.Match[bytes]) -> Object | None:
         """The record of a call, with its entries in the memo; None if it is not what it looks like."""
+        groups = found.groups(b"")
         wanted = _FORM(groups)
         form = self._forms.get(wanted) or self._form(wanted)
         if form is None:
             return None
         memo = self._m.memo
+        before, numbered = len(memo), self._m.protocol < 4
         if numbered:
             numbers = b"".join(_NUMBERS(groups))
             a, b = _COUNTED[len(numbers) // 4]
-            if int.from_bytes(numbers, "little") != a * len(memo) + b:
+            if int.from_bytes(numbers, "little") != a * before + b:
                 return None
         text = groups[4]
         key: object = text.decode("ascii") if text else self._known(groups[6])
@@ -158,12 +223,14 @@ class Runs:
             memo.append(key)
         if wanted[5]:
             memo.append(form.place)
-        offset = groups[13]
-        given = Deferred(form, key, 0 if offset == ZERO else _integers(offset)[0], len(memo))
-        made = Object(form.callee, given)
-        memo += (made,) * form.entries
-        self._m.persistent.append(given)
-        return made
+        offset = 0 if groups[13] == ZERO else _integers(groups[13])[0]
+        last, self._last = self._last, None
+        if numbered and text and not wanted[5] and not offset:
+            like = self._likes.get(wanted) or self._likes.setdefault(wanted, _likeness(found, form, before))
+            self._last = like
+            if last is not None:
+                last.following = like
+        return self._made(form, key, offset)
 
     def _known(self, get: bytes) -> object:
         """The memo's entry that an opcode recalls, None where there is no such entry."""

@@ -71,10 +71,14 @@ class Items:
     def consumed(self) -> Iterator[tuple[object, object]]:
         """As `pairs`, letting go of each value before the next: the dictionary is empty afterwards."""
         left = list(self.pairs())
-        self.flat, self._strings = [], None
+        self.clear()
         left.reverse()
         while left:
             yield left.pop()
+
+    def clear(self) -> None:
+        """Let go of everything that it holds."""
+        self.flat, self._strings = [], None
 
     def strings(self) -> dict[str, object]:
         """The values under keys that are strings; not to be asked before the dictionary is complete."""

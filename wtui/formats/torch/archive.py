@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["PICKLE", "Archive", "Loaded"]
 
 PICKLE = "data.pkl"
+STORAGES = "data"
+"""The folder of what the pickle refers to."""
+
 SMALL_MEMBER = 1 << 12
 """Bytes of a member, on average, below which headers are read together with what lies between them."""
 
@@ -65,7 +68,7 @@ class Archive:
         self.byteorder = ">" if self.record("byteorder") == "big" else "<"
         self._is_small = self._source.size < SMALL_MEMBER * len(self.members)
         self._headers: Source = CachedSource(self._source, AHEAD, 2) if self._is_small else self._source
-        self._offsets: dict[int, int] | None = None
+        self._plain: dict[str, Extent] | None = None
         self._deflated: dict[str, Run] = {}
 
     @property
@@ -83,7 +86,7 @@ class Archive:
         except WtuiError:
             return ""
 
-    def load(self, name: str = PICKLE, folder: str = "data") -> Loaded:
+    def load(self, name: str = PICKLE, folder: str = STORAGES) -> Loaded:
         """What a pickle of the archive holds; its storages are the members of `folder`."""
         member = self.members[self.prefix + name]
         offset, size, deflated = window(self._source, member)
@@ -96,16 +99,33 @@ class Archive:
         machine = Machine(Stream(source, offset, offset + size))
         return Loaded(machine.load(), tuple(machine.called), places)
 
+    @property
+    def plain(self) -> dict[str, Extent]:
+        """The bytes of all plain members, by name; none where there are so few that each is better asked for.
+
+        These are then no longer among `members`.
+        """
+        if self._plain is None:
+            offsets = data_offsets(self._source, self.members.values()) if self._is_small else {}
+            plain = {
+                name: Extent(self._number, self._start + offsets[m.header], m.size)
+                for name, m in self.members.items()
+                if m.header in offsets and m.is_plain
+            }
+            self._plain = plain
+            if plain:  # of hundreds of thousands of storages no more than this is needed
+                storages = f"{self.prefix}{STORAGES}/"
+                self.members = {n: m for n, m in self.members.items() if n not in plain or not n.startswith(storages)}
+        return self._plain
+
     def run(self, name: str) -> Run:
         """The bytes of a member."""
+        known = self.plain.get(name)
+        if known is not None:
+            return Run(known)
         member = self.members.get(name)
         if member is None:
             return Run(None, f"the archive {'was cut off before' if self.problem else 'has no'} {name[:100]!r}")
-        if self._offsets is None:
-            self._offsets = data_offsets(self._source, self.members.values()) if self._is_small else {}
-        known = self._offsets.get(member.header)
-        if known and member.is_plain:
-            return Run(Extent(self._number, self._start + known, member.size))
         try:
             offset, size, deflated = window(self._headers, member)
         except WtuiError as error:
@@ -131,7 +151,7 @@ class _Pickle:
     def __init__(self, archive: Archive, folder: str, file: int, start: int) -> None:
         self.byteorder = archive.byteorder
         self._archive = archive
-        self._folder = folder
+        self._folder = f"{archive.prefix}{folder}/"
         self._file = file
         self._start = start
 
@@ -141,7 +161,12 @@ class _Pickle:
 
     def storage(self, storage: Storage) -> Run:
         """The member that holds a storage."""
-        return self._archive.run(f"{self._archive.prefix}{self._folder}/{storage.key}")
+        return self._archive.run(self._folder + storage.key)
+
+    def whole(self, key: str) -> Extent | None:
+        """The member that holds the storage of a key."""
+        name = self._folder + key
+        return self._archive.plain.get(name) or self._archive.run(name).extent
 
     def inside(self, offset: int, length: int) -> Extent | None:
         """Bytes of the pickle itself."""

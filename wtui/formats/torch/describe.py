@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wtui.formats.probe import Probe
     from wtui.formats.torch.visit import Visitor
 
-__all__ = ["danger_notice", "describe", "finish_with_optimizers"]
+__all__ = ["danger_notice", "describe", "describe_finished", "finish_with_optimizers"]
 
 
 def finish_with_optimizers(root: Draft, visitor: Visitor) -> Finished:
@@ -48,12 +48,26 @@ def describe(
 ) -> Catalogue:
     """The catalogue of everything that was visited; packed weights are unpacked where the `probe` is given."""
     done = finish_with_optimizers(root, visitor)
+    told = [*notices, *(Notice("", n) for n in visitor.notices)]
+    return describe_finished(path, title, files, done, metadata, told, probe)
+
+
+def describe_finished(
+    path: str,
+    title: str,
+    files: Sequence[FileRef],
+    done: Finished,
+    metadata: Mapping[str, Any],
+    notices: Sequence[Notice] = (),
+    probe: Probe | None = None,
+) -> Catalogue:
+    """The same of what is a tree already."""
     said: list[Notice] = []
     tensors, facts = done.tensors, dict[str, Any]()
     if probe is not None:
         tensors = values_of(done.tensors, probe, files, said)
         tensors, facts = hang_deltas(tensors, probe, done.root, said)
-    told = [*notices, *said, *(Notice("", n) for n in visitor.notices), *done.notices]
+    told = [*notices, *said, *done.notices]
     if not tensors:
         told.append(Notice("", "holds no tensors"))
     tree: LayerNode = done.root

@@ -14,7 +14,7 @@ from wtui.model import NOTHING, Extent, LayerNode, Notice, TensorEntry
 if TYPE_CHECKING:
     from wtui.formats.torch.tensors import Found
 
-__all__ = ["MODEL", "OPTIMIZER", "STATE", "Draft", "DraftTensor", "Finished", "finish", "name_all"]
+__all__ = ["MODEL", "OPTIMIZER", "STATE", "Draft", "DraftTensor", "Finished", "finish", "name_all", "ties"]
 
 MODEL, OPTIMIZER, STATE = "model", "optimizer", "state"
 """The groups of `TensorEntry`."""
@@ -96,8 +96,9 @@ class Draft:
         """Drop what holds no tensor and is not to be kept."""
         for draft in reversed(list(self.walk())):
             draft._by_name = None
-            if not all(c.keep or c.children or c.tensors for c in draft.children):
-                draft.children = [c for c in draft.children if c.keep or c.children or c.tensors]
+            if draft.children:
+                kept = [c for c in draft.children if c.tensors or c.children or c.keep]
+                draft.children = kept if len(kept) < len(draft.children) else draft.children
 
 
 class Finished(NamedTuple):
@@ -132,7 +133,7 @@ def finish(root: Draft) -> Finished:
         if draft.tensors:
             placed.tensors = list(range(len(entries) - len(draft.tensors), len(entries)))
         draft.tensors = NOTHING
-    return Finished(node, entries, _ties(entries))
+    return Finished(node, entries, ties(entries))
 
 
 def _joined(path: str, label: str) -> str:
@@ -161,25 +162,14 @@ def _placed(root: Draft, node: LayerNode, used_up: bool = False) -> Iterator[tup
 
 
 def _entry(tensor: DraftTensor, layer: str) -> TensorEntry:
-    found = tensor.found
+    _, shape, parts, strides, byteorder, encoding, *_, problem = found = tensor.found
     return TensorEntry(
-        tensor.name,
-        layer,
-        tensor.label[:MAX_LABEL],
-        found.shape,
-        found.dtype,
-        found.parts,
-        found.encoding,
-        byteorder=found.byteorder,
-        strides=found.strides,
-        trainable=tensor.trainable,
-        group=tensor.group,
-        inferred=tensor.inferred,
-        problem=found.problem,
-    )
+        tensor.name, layer, tensor.label[:MAX_LABEL], shape, found.dtype, parts, encoding, (), byteorder, strides,
+        tensor.trainable, None, tensor.group, tensor.inferred, problem,
+    )  # fmt: skip
 
 
-def _ties(entries: list[TensorEntry]) -> list[Notice]:
+def ties(entries: list[TensorEntry]) -> list[Notice]:
     """Make aliases of what is the same view of the same bytes; notices about other views that overlap."""
     firsts = [(*t.parts[0].extent, i) for i, t in enumerate(entries) if t.parts and 0 not in t.shape and not t.problem]
     firsts.sort()

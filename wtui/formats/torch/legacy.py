@@ -81,6 +81,11 @@ class LegacyFile:
             return Run(None, f"its part of storage {storage.key[:60]!r} lies outside of it")
         return Run(Extent(run.extent.file, run.extent.offset + first, length))
 
+    def whole(self, key: str) -> Extent | None:
+        """The bytes of the storage that goes by a key."""
+        run = self._items.get(key)
+        return run.extent if run else None
+
     def inside(self, offset: int, length: int) -> Extent | None:
         """The bytes at an offset of the pickle: they lie in the same file."""
         return Extent(self._number, offset, length)

@@ -62,6 +62,9 @@ class Places(Protocol):
     def storage(self, storage: Storage) -> Run:
         """The bytes of a storage."""
 
+    def whole(self, key: str) -> Extent | None:
+        """The bytes of the storage that goes by a key, None where that has to be looked at more closely."""
+
     def inside(self, offset: int, length: int) -> Extent | None:
         """The bytes at an offset of the pickle's source as an extent of the catalogue."""
 
@@ -134,9 +137,25 @@ class Tensors:
         self.places = places
         self._plans: dict[int, _Plan | None] = {}
 
-    def find(self, value: object) -> Found | None:
-        """The tensor, or numpy array, that a value stands for; None for anything else."""
-        return self._find(value, _WRAPPERS)
+    def find(self, value: object, depth: int = _WRAPPERS) -> Found | None:
+        """The tensor, or numpy array, that a value stands for, with at most `depth` calls around it; else None."""
+        if type(value) is Object and type(value.given) is Deferred:
+            found = self._dense(value.given)
+            if found is not None:
+                return found
+        if type(value) is Persistent:
+            return self._bare_storage(value)
+        if type(value) is tuple:
+            return self.find(value[1], depth - 1) if depth and is_named_pair(value) else None
+        if type(value) is not Object or type(value.callee) is not Global or type(value.args) is not tuple or not depth:
+            return None
+        name = value.callee.name
+        if name in _REBUILDERS and value.callee.module.startswith(("torch", "numpy")):
+            try:
+                return _REBUILDERS[name](self, value.args, depth - 1)
+            except (ValueError, TypeError, IndexError):
+                return Found("unknown", (), problem=f"the arguments of {name} cannot be understood")
+        return self._array(value)
 
     def looks_like(self, value: object) -> bool:
         """Whether a value is a tensor, judged by its outside alone."""
@@ -151,47 +170,37 @@ class Tensors:
         found = self.find(value)
         return f"<tensor {found.dtype} {list(found.shape)}>" if found else None
 
-    def _find(self, value: object, depth: int) -> Found | None:
-        if type(value) is Object and type(value.given) is Deferred:
-            found = self._dense(value.given)
-            if found is not None:
-                return found
-        if type(value) is Persistent:
-            return self._bare_storage(value)
-        if type(value) is tuple:
-            return self._find(value[1], depth - 1) if depth and is_named_pair(value) else None
-        if type(value) is not Object or type(value.callee) is not Global or type(value.args) is not tuple or not depth:
-            return None
-        name = value.callee.name
-        if name in _REBUILDERS and value.callee.module.startswith(("torch", "numpy")):
-            try:
-                return _REBUILDERS[name](self, value.args, depth - 1)
-            except (ValueError, TypeError, IndexError):
-                return Found("unknown", (), problem=f"the arguments of {name} cannot be understood")
-        return self._array(value)
-
-    def _dense(self, given: Deferred) -> Found | None:
-        """A tensor whose arguments were not made yet, None where they have to be looked at more closely."""
+    def extent_of(self, given: Deferred) -> Extent | None:
+        """The bytes of a tensor whose arguments were not made yet, if its values lie in them one after the other; None
+        where it has to be looked at more closely."""
         form = given.form
         number = id(form)
         plan = self._plans[number] if number in self._plans else self._planned(form)
-        storage = self.places.reference(given) if plan else None
-        extent = self.places.storage(storage).extent if storage else None
+        extent = self.places.whole(given.key) if plan else None
         if plan is None or extent is None:
             return None
-        _, dtype, item, length = plan
-        start = given.offset * item
+        start, length = given.offset * plan.item, plan.length
         if start < 0 or start + length > extent.length:
             return None
-        if length != extent.length:
-            extent = Extent(extent.file, extent.offset + start, length)
-        return Found(dtype, form.shape, (Part(extent),), None, self.places.byteorder, "raw", form.grad)
+        return extent if length == extent.length else Extent(extent.file, extent.offset + start, length)
+
+    def dtype_of(self, form: Form) -> str:
+        """Of a form of tensors whose bytes were found by `extent_of`."""
+        plan = self._plans[id(form)]
+        return plan.dtype if plan else "unknown"
+
+    def _dense(self, given: Deferred) -> Found | None:
+        """A tensor whose arguments were not made yet, None where they have to be looked at more closely."""
+        extent, form = self.extent_of(given), given.form
+        if extent is None:
+            return None
+        return Found(self.dtype_of(form), form.shape, (Part(extent),), None, self.places.byteorder, "raw", form.grad)
 
     def _planned(self, form: Form) -> _Plan | None:
         """The plan of a form, which is kept."""
         dtype, shape = storage_dtype(form.kind), form.shape
         item, size = DTYPE_BITS.get(dtype, 0) // 8, prod(shape)
-        plain = form.strides == contiguous(shape) and min(shape, default=1) > 0
+        plain = form.numel >= 0 and form.strides == contiguous(shape) and min(shape, default=1) > 0
         found = _Plan(form, dtype, item, size * item) if item and plain else None
         self._plans[id(form)] = found
         return found
@@ -316,13 +325,13 @@ def _typed(tensors: Tensors, args: tuple[object, ...], depth: int) -> Found:
 
 def _parameter(tensors: Tensors, args: tuple[object, ...], depth: int) -> Found | None:
     """_rebuild_parameter(_with_state): tensor, requires_grad, hooks, state."""
-    found = tensors._find(args[0], depth)
+    found = tensors.find(args[0], depth)
     return found._replace(requires_grad=args[1] is True, parameter=True) if found else None
 
 
 def _subclass(tensors: Tensors, args: tuple[object, ...], depth: int) -> Found | None:
     """_rebuild_from_type(_v2): function, class, its arguments, state."""
-    found = tensors._find(Object(args[0], args[2]), depth)
+    found = tensors.find(Object(args[0], args[2]), depth)
     if found is None:
         return Found("unknown", (), class_name=path_of(args[1]), problem=f"a {path_of(args[1])}, which is not decoded")
     class_name = path_of(args[1])
@@ -346,7 +355,7 @@ def _sparse(tensors: Tensors, args: tuple[object, ...], depth: int) -> Found:
     if type(data) is not tuple or len(data) < 3:
         raise TypeError("expected the parts of a sparse tensor")
     place = 2 if "coo" in layout else 3
-    values = tensors._find(data[place - 1], depth)
+    values = tensors.find(data[place - 1], depth)
     shape = _ints(data[place]) if len(data) > place else ()
     stored = f", {values.shape[0]:,} values stored" if values and values.shape else ""
     return Found(values.dtype if values else "unknown", shape, problem=f"{layout}{stored}, which is not decoded")
@@ -365,13 +374,13 @@ def _wrapper(tensors: Tensors, args: tuple[object, ...], depth: int) -> Found:
 
 
 def _nested(tensors: Tensors, args: tuple[object, ...], depth: int) -> Found | None:
-    found = tensors._find(args[0], depth)
+    found = tensors.find(args[0], depth)
     return found._replace(problem="a nested tensor, which is not decoded") if found else None
 
 
 def _from_device(tensors: Tensors, args: tuple[object, ...], depth: int) -> Found | None:
     """_rebuild_device_tensor_from_(cpu_tensor|numpy): data, dtype, device, requires_grad."""
-    found = tensors._find(args[0], depth)
+    found = tensors.find(args[0], depth)
     if found is None:
         return None
     dtype = dtype_name(args[1])

@@ -57,6 +57,8 @@ class Visitor:
         """States of optimizers that were met: name, state, and what finds its tensors."""
         self.notices: dict[str, None] = {}
         """What was left out, and why."""
+        self.placeholders = 0
+        """Tensors of shape [0]."""
         self._tensors = MAX_TENSORS
         self._containers = MAX_CONTAINERS
         self._revisits = MAX_REVISITS
@@ -66,6 +68,11 @@ class Visitor:
         """Names that recur, each in one copy for all."""
         self._layers: dict[tuple[Draft, str], Draft] = {}
         """The last layers by the dotted path that leads to them."""
+
+    @property
+    def listed(self) -> int:
+        """Tensors that were listed."""
+        return MAX_TENSORS - self._tensors
 
     def visit(self, value: object, draft: Draft, group: str, tensors: Tensors) -> None:
         """List whatever `value` holds below `draft`."""
@@ -87,6 +94,7 @@ class Visitor:
         if self._tensors < 0 or self._names < 0:
             self.notices["there are more tensors, or longer names, than wtui lists"] = None
             return None
+        self.placeholders += found.shape == (0,)
         trainable = found.requires_grad if found.parameter else (found.requires_grad or None)
         tensor = DraftTensor(self._shared(last), found, group, trainable)
         draft.add(tensor)
