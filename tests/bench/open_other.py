@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["compare", "run"]
+__all__ = ["compare", "faster", "run"]
 
 RESIDENT = """
 import sys
 from wtui.formats import open_catalogue
 catalogue = open_catalogue(sys.argv[1])
 status = open("/proc/self/status").read()
-print(int(status.split("VmRSS:")[1].split()[0]), len(catalogue.tensors))
+memory = [int(status.split(f"Vm{kind}:")[1].split()[0]) for kind in ("RSS", "HWM")]
+print(memory[0], len(catalogue.tensors), memory[1])
 """
 
 MEMORY_BASE, MEMORY_PER_TENSOR = 60_000, 1
@@ -126,19 +127,24 @@ def run() -> None:
 def compare(path: Path, loader: str, code: str, target: float) -> None:
     """`wtui ls` on a file against a program that loads it, and the memory that opening it takes."""
     ls = [sys.executable, "-m", "wtui", "ls", str(path)]
-    theirs = [sys.executable, "-c", f"import sys; {code}", str(path)]
-    seconds(ls), seconds(theirs)
-    pairs = [(seconds(ls), seconds(theirs)) for _ in range(PAIRS)]
-    ratio = statistics.median(b / a for a, b in pairs)
-    a, b = (statistics.median(p[i] for p in pairs) for i in (0, 1))
-    line(f"wtui ls {path.name} against {loader}", f"{a:.2f} s / {b:.2f} s")
-    wanted, reached = (f"at least {target:g}", ratio >= target) if target else ("", None)
-    line("  times faster", f"{ratio:.1f}", wanted, reached)
+    faster(f"wtui ls {path.name} against {loader}", ls, path, code, target)
     command = [sys.executable, "-c", RESIDENT, str(path)]
     found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     kib, tensors = int(found[0]), int(found[1])
     limit = MEMORY_BASE + MEMORY_PER_TENSOR * tensors
     line("  resident memory after opening, MB", f"{kib / 1024:.0f}", f"under {limit / 1024:.0f}", kib < limit)
+
+
+def faster(label: str, ours: list[str], path: Path, code: str, target: float) -> None:
+    """How many times faster a process of ours is than a program that loads a file, in turn."""
+    theirs = [sys.executable, "-c", f"import sys; {code}", str(path)]
+    seconds(ours), seconds(theirs)
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(PAIRS)]
+    ratio = statistics.median(b / a for a, b in pairs)
+    a, b = (statistics.median(p[i] for p in pairs) for i in (0, 1))
+    line(label, f"{a:.2f} s / {b:.2f} s")
+    wanted, reached = (f"at least {target:g}", ratio >= target) if target else ("", None)
+    line("  times faster", f"{ratio:.1f}", wanted, reached)
 
 
 if __name__ == "__main__":

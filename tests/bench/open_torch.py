@@ -5,11 +5,12 @@ Whole processes: `wtui ls` against importing torch and loading the file, in turn
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from tests.bench import models
-from tests.bench.open_other import compare
+from tests.bench.open_other import compare, faster
 from tests.bench.report import heading, line
 
 if TYPE_CHECKING:
@@ -109,6 +110,9 @@ def run() -> None:
         if not path.exists():
             save(path)
         compare(path, loader, code, AT_LEAST)
+    path = models.folder() / "many.pt"  # of which `wtui ls` writes 42,000 lines besides
+    opening = [sys.executable, "-c", "import sys, wtui; wtui.open(sys.argv[1])", str(path)]
+    faster("wtui.open of many.pt against torch.load", opening, path, LOAD, AT_LEAST)
 
 
 if __name__ == "__main__":

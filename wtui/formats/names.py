@@ -66,22 +66,15 @@ def tree_from_names(
 
 
 def _make(nodes: dict[str, LayerNode], path: str, separator: str, words: dict[str, str]) -> LayerNode:
-    """The node of `path`, with those above it that do not exist yet; equal names are one string, from `words`."""
-    missing = []
-    above, node = path, nodes.get(path)
-    while node is None:
-        path = above
-        above, _, name = path.rpartition(separator)
-        missing.append((name, path))
-        node = nodes.get(above)
-    for name, path in reversed(missing):
-        child = LayerNode(words.setdefault(name, name), path)
-        child.children = child.tensors = NOTHING
-        if node.children:
-            node.children.append(child)
-        else:
-            node.children = [child]
-        nodes[path] = node = child
+    """The new node of `path`, with those above it that do not exist yet; equal names are one string, from `words`."""
+    above, _, name = path.rpartition(separator)
+    parent = nodes.get(above) or _make(nodes, above, separator, words)
+    node = nodes[path] = LayerNode(words.setdefault(name, name), path)
+    node.children = node.tensors = NOTHING
+    if parent.children:
+        parent.children.append(node)
+    else:
+        parent.children = [node]
     return node
 
 

@@ -36,6 +36,9 @@ MAX_DIRECTORY = 64 << 20
 MAX_RECOVERED = 10_000
 """Members that are looked for in an archive without a directory."""
 
+WIDE = 0xFFFFFFFF
+"""What stands for a number that takes more than 32 bits and is in another record."""
+
 STORED, DEFLATED = 0, 8
 """Compression methods."""
 
@@ -81,16 +84,28 @@ def read_directory(source: Source) -> tuple[dict[str, ZipMember], str]:
     count, size, offset = end
     if size > MAX_DIRECTORY or offset + size > source.size:
         raise FormatError(f"its directory claims {size:,} bytes at {offset:,}", source.name, "a damaged zip archive")
-    data = source.read(offset, size)
+    return _listed(source.read(offset, size), count, source.name)
+
+
+def _listed(data: bytes, count: int, archive: str) -> tuple[dict[str, ZipMember], str]:
+    """The members that a directory lists, and what is wrong with it. There may be hundreds of thousands."""
     members: dict[str, ZipMember] = {}
-    at, room = 0, len(data) - _ENTRY.size
+    unpack, at, room = _ENTRY.unpack_from, 0, len(data) - _ENTRY.size
     for _ in range(count):
         if at > room:
             return members, f"its directory ends after {len(members):,} of {count:,} members"
-        member, at = _entry(data, at, source.name)
-        if member.name in members:
-            raise FormatError(f"holds {member.name!r} twice", source.name, "which of them is meant cannot be known")
-        members[member.name] = member
+        magic, flags, method, compressed, size, name_length, extra_length, comment_length, header = unpack(data, at)
+        if magic != b"PK\1\2":
+            raise FormatError("its directory is damaged", archive, "a damaged zip archive")
+        start = at + _ENTRY.size
+        end = start + name_length
+        at = end + extra_length + comment_length
+        name = data[start:end].decode("utf-8", "backslashreplace")
+        if size == WIDE or compressed == WIDE or header == WIDE:
+            size, compressed, header = _wide(data[end : end + extra_length], (size, compressed, header))
+        if name in members:
+            raise FormatError(f"holds {name!r} twice", archive, "which of them is meant cannot be known")
+        members[name] = ZipMember(name, header, method, flags, compressed, size)
     return members, ""
 
 
@@ -102,7 +117,7 @@ def _find_end(source: Source) -> tuple[int, int, int] | None:
         at = tail.rfind(b"PK\5\6")
         if at >= 0 and at + _END.size <= len(tail):
             _, _, _, _, count, size, offset, _ = _END.unpack_from(tail, at)
-            if count == 0xFFFF or 0xFFFFFFFF in (size, offset):
+            if count == 0xFFFF or WIDE in (size, offset):
                 return _find_end64(source, start + at) or (count, size, offset)
             return count, size, offset
     return None
@@ -120,21 +135,6 @@ def _find_end64(source: Source, end: int) -> tuple[int, int, int] | None:
     return (fields[7], fields[8], fields[9]) if fields[0] == b"PK\6\6" else None
 
 
-def _entry(data: bytes, at: int, archive: str) -> tuple[ZipMember, int]:
-    """The member at `at` of the directory, and where the next one is."""
-    magic, flags, method, compressed, size, name_length, extra_length, comment_length, header = _ENTRY.unpack_from(
-        data, at
-    )
-    if magic != b"PK\1\2":
-        raise FormatError("its directory is damaged", archive, "a damaged zip archive")
-    start = at + _ENTRY.size
-    end = start + name_length
-    name = data[start:end].decode("utf-8", "backslashreplace")
-    if 0xFFFFFFFF in (size, compressed, header):
-        size, compressed, header = _wide(data[end : end + extra_length], (size, compressed, header))
-    return ZipMember(name, header, method, flags, compressed, size), end + extra_length + comment_length
-
-
 def _wide(extra: bytes, values: tuple[int, int, int]) -> tuple[int, int, int]:
     """Size, compressed size and offset, with those that did not fit 32 bits taken from the zip64 field."""
     at = 0
@@ -143,7 +143,7 @@ def _wide(extra: bytes, values: tuple[int, int, int]) -> tuple[int, int, int]:
         if kind == 1:
             field = extra[at + 4 : at + 4 + length]
             wide = [int.from_bytes(field[i : i + 8], "little") for i in range(0, len(field) - 7, 8)]
-            first, second, third = (wide.pop(0) if v == 0xFFFFFFFF and wide else v for v in values)
+            first, second, third = (wide.pop(0) if v == WIDE and wide else v for v in values)
             return first, second, third
         at += 4 + length
     return values

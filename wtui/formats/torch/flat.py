@@ -6,6 +6,7 @@ containers, names that come twice, and tensors that are not what they seem. What
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from wtui.formats.inert.values import Deferred, Items, Object
@@ -66,7 +67,7 @@ def _are_names(keys: Sequence[Any]) -> bool:
     empty_part = ".." in text or "\n." in text or ".\n" in text or "\n\n" in text
     if empty_part or len(text) > MAX_NAMES:
         return False
-    return text.count("\n") == len(keys) + 1 and max(k.count(".") for k in keys) <= MAX_DOTS
+    return text.count("\n") == len(keys) + 1 and max(map(str.count, keys, repeat("."))) <= MAX_DOTS
 
 
 def _plain(value: Any, tensors: Tensors) -> Extent | Found | None:
