@@ -55,6 +55,19 @@ def test_walk_meets_every_object_once_and_ends(tmp_path: Path) -> None:
     assert root["a/b/c"].links == ("up",)  # type: ignore[union-attr]
 
 
+def test_a_group_that_was_let_go_is_read_again(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["a/b/w"], file["a/c"], file["soft"] = [1.0, 2.0], 3, h5py.SoftLink("/a")
+    root = opened(tmp_path / "a.h5")
+    before = [o.path for o in root.walk()], root.links
+    group = root["a"]
+    assert isinstance(group, Group)
+    for known in (group, root):
+        known.forget()
+    assert ([o.path for o in root.walk()], root.links) == before
+    assert dataset(root, "a/b/w").shape == (2,)
+
+
 def test_hard_links_to_one_dataset_have_one_address(tmp_path: Path) -> None:
     root = opened(zoo.write(tmp_path / "a.h5", "links latest"))
     assert root["hard"].address == root["a/b/c"].address != root["a"].address

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from sys import intern
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,8 @@ class _Listing:
         self.chunked: dict[str, str] = {}
         """Tensors whose chunks have to be located: name and path in the file."""
         self._owners: dict[int, str] = {}
+        self._shapes: dict[tuple[int, ...], tuple[int, ...]] = {}
+        """Those that came up, each once."""
         self._left = MAX_OBJECTS
         self._links: list[str] = []
         self._notices: list[Notice] = []
@@ -103,7 +106,7 @@ class _Listing:
         if owner != path:
             self._notices.append(Notice("", f"{path} is the same group as {owner}, where its tensors are listed"))
             return []
-        node = LayerNode(group.name, path, config=_bounded(group.attrs))
+        node = LayerNode(intern(group.name), path, config=_bounded(group.attrs))
         above.children.append(node)
         return self._group(group, node)
 
@@ -123,6 +126,7 @@ class _Listing:
         for problem in (group.problem, group.attrs_problem):
             if problem:
                 self._notices.append(Notice("", f"{group.path}: {problem}", lost=True))
+        group.forget()  # of hundreds of thousands of groups nothing else would
         return below
 
     def _dataset(self, dataset: Dataset, node: LayerNode) -> None:
@@ -141,8 +145,8 @@ class _Listing:
             TensorEntry(
                 name,
                 node.path,
-                dataset.name,
-                dataset.shape,
+                intern(dataset.name),
+                self._shapes.setdefault(dataset.shape, dataset.shape),
                 dataset.dtype,
                 parts,
                 dataset.encoding,

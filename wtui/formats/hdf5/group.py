@@ -100,6 +100,10 @@ class Group(Object):
                 if isinstance(found, Group):
                     stack.append(found.items())
 
+    def forget(self) -> None:
+        """Let go of its links and of the groups in it; they are read again when they are asked for."""
+        self._groups, self._table = {}, None
+
     def _read_table(self) -> LinkTable:
         if self._table is None:
             table = read_links(self._space, self._header())
